@@ -26,12 +26,13 @@ struct Account {
   bool disabled = false;    // disabled, expired, `nologin` or `fail`: never let in
   bool nopassword = false;  // any password matches
   bool nodelay = false;     // failures are answered without failure-delay
-  // Absent: from everywhere. Present: only from these networks (`local`: also without a rip or from
-  // the host itself); elsewhere it looks like a wrong password.
+  // Absent: from everywhere. Present: only from these networks (`local`: also where no rip is
+  // known); elsewhere it looks like a wrong password.
   std::optional<std::vector<Network>> allow_nets;
   bool allow_local = false;
 
   // For USER of the master protocol; absent where the passdb has none.
+  bool in_userdb = true;  // false: USER answers NOTFOUND (a passwd-file's uid 0)
   std::optional<uint32_t> uid;
   std::optional<uint32_t> gid;
   std::string home;
@@ -46,6 +47,24 @@ struct Unavailable {
 
 using Lookup = std::variant<Account, UnknownUser, Unavailable>;
 
+// How a passdb is, for `status` and `doctor`.
+struct PassdbStatus {
+  std::string name;
+  std::string driver;
+  bool available = false;
+  std::string reason;                // why not; empty while available
+  std::optional<uint64_t> accounts;  // absent where counting is not cheap
+};
+
+// What the check of a wrong password usually costs here.
+struct TypicalCredential {
+  // A stored password, "{SCHEME}data", whose check costs what those of the accounts usually cost.
+  // Of no account: it holds no secret. Empty if there is none yet.
+  std::string stored;
+  // How many accounts it stands for, about; the most common one of a chain is used.
+  uint64_t accounts = 0;
+};
+
 // One place where accounts live. Thread-safe: find() and list() are called from many threads.
 class Passdb {
  public:
@@ -58,7 +77,7 @@ class Passdb {
   [[nodiscard]] virtual bool blocks() const = 0;
 
   // Looks `username` (already normalised) up and calls `done` exactly once, perhaps before find()
-  // returns, perhaps on another thread. UnknownUser and Unavailable are never confused: only the
+  // returns (always so where blocks() is false), perhaps on another thread. UnknownUser and Unavailable are never confused: only the
   // first lets the next passdb decide and counts as a guess.
   virtual void find(std::string username, std::function<void(Lookup)> done) = 0;
 
@@ -67,9 +86,10 @@ class Passdb {
   virtual bool list(std::string_view mask,
                     const std::function<bool(std::string_view name)>& each) = 0;
 
-  // A stored password whose check costs what the accounts of this passdb usually cost, for the
-  // dummy check of an unknown user; empty if there is none yet. Holds no secret of any account.
-  [[nodiscard]] virtual std::string typical_credential() const = 0;
+  // For the dummy check of an unknown user.
+  [[nodiscard]] virtual TypicalCredential typical_credential() const = 0;
+
+  [[nodiscard]] virtual PassdbStatus status() const = 0;
 };
 
 }  // namespace saslatch::passdb

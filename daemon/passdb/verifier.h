@@ -1,0 +1,106 @@
+#ifndef SASLATCH_DAEMON_PASSDB_VERIFIER_H_
+#define SASLATCH_DAEMON_PASSDB_VERIFIER_H_
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "daemon/audit/log.h"
+#include "daemon/passdb/passdb.h"
+#include "protocol/base/ip_address.h"
+#include "protocol/base/secret.h"
+
+namespace saslatch::passdb {
+
+// The password as PLAIN, LOGIN and saslauthd show it.
+struct PasswordCredential {
+  Secret password;
+};
+
+// `digest` (16 raw bytes) should be HMAC-MD5(password, challenge).
+struct CramMd5Credential {
+  std::string challenge;
+  std::string digest;
+};
+
+// One question: does this credential open this account? Owns all it holds.
+struct CheckRequest {
+  std::string username;  // normalised by [usernames]
+  // The canonical addresses; absent where the client sent none or no usable one.
+  std::optional<IpAddress> rip;
+  std::optional<IpAddress> lip;
+  std::string service;
+  std::variant<PasswordCredential, CramMd5Credential> credential;
+  // When the credential arrived; used only to bound how often a trouble is logged.
+  std::chrono::steady_clock::time_point now;
+  // Called on the checking thread, at most once, before any hash runs, when a passdb maps the name
+  // to another account (user=, username=, domain=); false refuses without a hash (DESIGN 6.8).
+  // Empty: every account is admitted.
+  std::function<bool(const std::string& account)> admit_account;
+};
+
+struct CheckResult {
+  enum class Outcome {
+    kOk,
+    kBadCredential,  // also: allow_nets does not hold the rip; the stored hash is damaged
+    kUnknownUser,    // every passdb answered and none knows the name
+    kDisabled,       // disabled, expired, `nologin` or `fail`; whether the credential was right
+                     // is not told
+    kUnavailable,    // our trouble: a passdb is down and no other one knows the name
+    kRefused,        // admit_account said no
+  };
+  Outcome outcome;
+  std::string account;     // the canonical name; the name asked for where no passdb knows it
+  bool nodelay = false;    // the passdb wants this account's failures answered without delay
+  std::string passdb;      // the NAME of the passdb that decided; empty if none did
+  std::string credential;  // on kOk what matched, for the audit event: "password"
+};
+
+// Asks the passdbs in file order; the first that knows the user decides, right or wrong. A passdb
+// that is down does not know the user; if no other one does, the answer is kUnavailable.
+//
+// An unknown user, a disabled one and one without a usable password cost the check of a typical
+// stored password of these passdbs, so that nobody learns from the clock which names exist.
+//
+// Thread-safe. check() holds no lock while it looks up or hashes.
+class Verifier {
+ public:
+  // `chain` in file order. `log` outlives this object, which outlives every check in flight.
+  Verifier(std::vector<std::shared_ptr<Passdb>> chain, Log& log);
+  ~Verifier();
+
+  // True if check(request) would wait for nothing and cost less than about a tenth of a
+  // millisecond, so that an event loop may call it itself; false means: on a worker only. A hint:
+  // the passdb may change in between, so an event loop's check may rarely turn out slower.
+  [[nodiscard]] bool may_run_inline(const CheckRequest& request) const;
+
+  // Calls `done` exactly once: before it returns, on the calling thread, unless a passdb of the
+  // chain answers later on a thread of its own. The hash runs on the thread that calls `done`.
+  void check(CheckRequest request, std::function<void(CheckResult)> done) const;
+
+  // The account for USER of the master protocol, without its credentials; `done` as for check().
+  // UnknownUser also for an account that has no userdb entry (uid 0). Whether the account is
+  // disabled is told by its field.
+  void lookup(std::string username, std::chrono::steady_clock::time_point now,
+              std::function<void(Lookup)> done) const;
+
+  // Every name that matches `mask` (`*` and `?`, case-insensitive), once, in no order, until `each`
+  // returns false. False if some passdb could not be read to its end. Blocks: on a worker only.
+  bool list(std::string_view mask, const std::function<bool(std::string_view name)>& each) const;
+
+  // How each passdb is, in file order.
+  [[nodiscard]] std::vector<PassdbStatus> status() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<const Impl> impl_;
+};
+
+}  // namespace saslatch::passdb
+
+#endif  // SASLATCH_DAEMON_PASSDB_VERIFIER_H_
