@@ -22,7 +22,7 @@ LAYERS = {
     "protocol/dovecot": BASE,
     "protocol/saslauthd": BASE,
     "daemon/audit": BASE,
-    "daemon/metrics": BASE,
+    "daemon/metrics": BASE | {"daemon/audit"},
     "daemon/policy": BASE | {"protocol/base/crypto"},
     "daemon/password": BASE | {"protocol/base/crypto"},
     "daemon/passdb": BASE | {"protocol/base/crypto", "daemon/password", "daemon/audit"},
@@ -45,6 +45,8 @@ LIBRARIES = {
     r"sodium": {"daemon/password"},
     r"crypt\.h": {"daemon/password"},
     r"systemd/": {"daemon/net", "daemon/audit"},
+    r"spdlog/": {"daemon/audit"},
+    r"prometheus/": {"daemon/metrics"},
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+[<"]([^>"]+)[>"]', re.M)
