@@ -1,0 +1,38 @@
+#ifndef SASLATCH_DAEMON_PASSWORD_CREATE_H_
+#define SASLATCH_DAEMON_PASSWORD_CREATE_H_
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "daemon/password/stored_password.h"
+#include "protocol/base/random.h"
+#include "protocol/base/result.h"
+#include "protocol/base/secret.h"
+
+namespace saslatch::password {
+
+// The schemes create() knows, in upper case; the first is the default.
+std::span<const std::string_view> creatable_schemes();
+
+// What an administrator may set as a password: not empty, at most kMaxPasswordSize bytes, and
+// without NUL, 0x01, TAB, CR and LF, which no client of the auth protocol can send. The error says
+// which rule is broken, not where.
+Result<void> check_acceptable(std::string_view password);
+
+// A new stored password, "{SCHEME}data", with a salt from `random`. Errors: a scheme that is not in
+// creatable_schemes() (any case is taken), a password that check_acceptable() or the scheme
+// refuses (bcrypt reads 72 bytes), or no memory. Slow like a check: not for an event loop.
+Result<Secret> create(std::string_view scheme, std::string_view password, Random& random);
+
+// A credential whose check costs what a check of `stored` costs and that no password matches: same
+// scheme and parameters, salt and hash at random. For the dummy check of an unknown user. Nothing
+// is hashed, and nothing of `stored` but its parameters is in it.
+std::string dummy_like(const StoredPassword& stored, Random& random);
+
+// The same for what create() makes with its default scheme: for a passdb without users yet.
+std::string default_dummy(Random& random);
+
+}  // namespace saslatch::password
+
+#endif  // SASLATCH_DAEMON_PASSWORD_CREATE_H_
