@@ -1,0 +1,387 @@
+#include "protocol/dovecot/auth_server.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "protocol/base/base64.h"
+#include "protocol/dovecot/fields.h"
+
+namespace saslatch::dovecot {
+namespace {
+
+constexpr uint32_t kMajor = 1;
+// 1.2 is the oldest minor with `code=` and the newest that promises no channel binding.
+constexpr uint32_t kMinor = 2;
+
+constexpr uint32_t kMinorOfCode = 2;       // FAIL has code=; an empty resp= is an empty response
+constexpr uint32_t kMinorOfContExtra = 3;  // CONT may carry channel_binding=
+constexpr uint32_t kMinorOfCancelled = 4;  // CANCEL is answered
+
+constexpr std::string_view kTimedOut = "Authentication request timed out";
+constexpr std::string_view kUnexpected = "Unexpected continuation";
+
+void append_mechanism(std::string& out, const MechanismOffer& mechanism) {
+  out += "MECH\t";
+  append_escaped(out, mechanism.name);
+  const std::pair<bool, std::string_view> flags[] = {
+      {mechanism.is_private, "\tprivate"},      {mechanism.anonymous, "\tanonymous"},
+      {mechanism.plaintext, "\tplaintext"},     {mechanism.dictionary, "\tdictionary"},
+      {mechanism.active, "\tactive"},           {mechanism.forward_secrecy, "\tforward-secrecy"},
+      {mechanism.mutual_auth, "\tmutual-auth"}, {mechanism.channel_binding, "\tchannel-binding"},
+  };
+  for (const auto& [set, word] : flags) {
+    if (set) out += word;
+  }
+  out += '\n';
+}
+
+std::string upper_case(std::string_view text) {
+  std::string upper(text);
+  for (char& c : upper) {
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+  }
+  return upper;
+}
+
+std::string text_of(std::string_view value) {
+  // Nearly every value is clean.
+  if (value.find(kEscape) == std::string_view::npos) return std::string(value);
+  return unescaped(value);
+}
+
+uint16_t port_of(std::string_view value) { return parse_number<uint16_t>(value).value_or(0); }
+
+// Reads one parameter of AUTH; the last of several with one name counts, unknown names are ignored.
+// False for `resp`, which is the caller's.
+bool read_parameter(AuthRequest& request, const Parameter& parameter, bool& has_service) {
+  const auto& [name, value] = parameter;
+  if (name == "resp") return false;
+  if (name == "service" || name == "protocol") {
+    request.service = text_of(value);
+    has_service = true;
+  } else if (name == "rip") {
+    request.rip_text = text_of(value);
+    request.rip = IpAddress::parse(value);
+  } else if (name == "lip") {
+    request.lip_text = text_of(value);
+    request.lip = IpAddress::parse(value);
+  } else if (name == "secured") {
+    request.secured = value == "tls" ? Secured::kTls : Secured::kYes;
+  } else if (name == "nologin") {
+    request.nologin = true;
+  } else if (name == "no-penalty") {
+    request.no_penalty = true;
+  } else if (name == "final-resp-ok") {
+    request.final_resp_ok = true;
+  } else if (name == "valid-client-cert") {
+    request.valid_client_cert = true;
+  } else if (name == "debug") {
+    request.debug = true;
+  } else if (name == "rport") {
+    request.rport = port_of(value);
+  } else if (name == "lport") {
+    request.lport = port_of(value);
+  } else if (name == "real_rip") {
+    request.real_rip = IpAddress::parse(value);
+  } else if (name == "real_lip") {
+    request.real_lip = IpAddress::parse(value);
+  } else if (name == "real_rport") {
+    request.real_rport = port_of(value);
+  } else if (name == "real_lport") {
+    request.real_lport = port_of(value);
+  } else if (name == "session") {
+    request.session = text_of(value);
+  } else if (name == "local_name") {
+    request.local_name = text_of(value);
+  } else if (name == "client_id") {
+    request.client_id = text_of(value);
+  } else if (name == "cert_username") {
+    request.cert_username = text_of(value);
+  }
+  return true;
+}
+
+// A response as sent: base64, or "=" for an empty one (RFC 4954 writes it so, and Prosody here).
+// An escape in it is as foreign as any other byte outside the alphabet, and so is the "#" of 2.4's
+// out-of-band round, which a client sends only to answer one; this half never begins one.
+std::optional<Secret> decode_response(std::string_view text) {
+  if (text == "=") return Secret();
+  return base64_decode_secret(text);
+}
+
+bool is_sendable_user(std::string_view user) { return !user.empty() && user.size() <= kMaxUser; }
+
+void append_reply(std::string& out, std::string_view command, uint32_t id) {
+  out += command;
+  out += '\t';
+  append_number(out, id);
+}
+
+void append_field(std::string& out, std::string_view name, std::string_view value) {
+  out += '\t';
+  out += name;
+  append_escaped(out, value);
+}
+
+// code= is known from minor 2 on; before it, some causes were bare words. Prosody still reads only
+// the bare `temp`, and nobody minds it beside code=temp_fail.
+void append_code(std::string& out, FailCode code, uint32_t client_minor) {
+  const bool is_old = client_minor < kMinorOfCode;
+  switch (code) {
+    case FailCode::kNone:
+      break;
+    case FailCode::kTempFail:
+      out += "\tcode=temp_fail\ttemp";
+      break;
+    case FailCode::kAuthzFail:
+      out += is_old ? "\tauthz" : "\tcode=authz_fail";
+      break;
+    case FailCode::kUserDisabled:
+      out += is_old ? "\tuser_disabled" : "\tcode=user_disabled";
+      break;
+    case FailCode::kPassExpired:
+      out += is_old ? "\tpass_expired" : "\tcode=pass_expired";
+      break;
+    case FailCode::kInvalidBase64:
+      out += is_old ? "" : "\tcode=invalid_base64";
+      break;
+  }
+}
+
+// Without the LF.
+void append_fail(std::string& out, uint32_t id, const FailReply& reply, uint32_t client_minor) {
+  append_reply(out, "FAIL", id);
+  if (is_sendable_user(reply.user)) append_field(out, "user=", reply.user);
+  append_code(out, reply.code, client_minor);
+  if (!reply.reason.empty()) append_field(out, "reason=", reply.reason);
+}
+
+}  // namespace
+
+AuthServer::AuthServer(const ServerHandshake& handshake) {
+  output_ += "VERSION\t";
+  append_number(output_, kMajor);
+  output_ += '\t';
+  append_number(output_, kMinor);
+  output_ += '\n';
+  // SPID before the first MECH tells Postfix and Exim that they reached a master socket.
+  for (const MechanismOffer& mechanism : handshake.mechanisms) {
+    append_mechanism(output_, mechanism);
+  }
+  output_ += "SPID\t";
+  append_number(output_, handshake.spid);
+  output_ += "\nCUID\t";
+  append_number(output_, handshake.cuid);
+  output_ += "\nCOOKIE\t";
+  output_ +=
+      hex_encode({reinterpret_cast<const char*>(handshake.cookie.data()), handshake.cookie.size()});
+  output_ += "\nDONE\n";
+}
+
+void AuthServer::receive(std::string_view bytes) {
+  if (phase_ != Phase::kBroken) reader_.append(bytes);
+}
+
+std::optional<AuthServer::Event> AuthServer::next() {
+  while (phase_ != Phase::kBroken) {
+    const auto [status, line] = reader_.next();
+    switch (status) {
+      case LineReader::Status::kNone:
+        return std::nullopt;
+      case LineReader::Status::kTooLong:
+        return broken("line longer than 16384 bytes");
+      case LineReader::Status::kNul:
+        return broken("NUL byte in a line");
+      case LineReader::Status::kLine:
+        if (auto event = take_line(line)) return event;
+        break;
+    }
+  }
+  return std::nullopt;
+}
+
+std::string AuthServer::take_output() { return std::exchange(output_, {}); }
+
+std::optional<AuthServer::Event> AuthServer::take_line(std::string_view line) {
+  Fields fields(line);
+  const std::string_view command = *fields.next();
+  switch (phase_) {
+    case Phase::kVersion: {
+      const auto major = fields.next();
+      const auto minor = fields.next();
+      if (command != "VERSION" || !minor) return broken("the first line is not VERSION");
+      if (*major != "1") return broken("the client's major version is not 1");
+      const auto number = parse_number<uint32_t>(*minor);
+      if (!number) return broken("the client's minor version is not a number");
+      client_minor_ = *number;
+      phase_ = Phase::kCpid;
+      return std::nullopt;
+    }
+    case Phase::kCpid:
+      if (command != "CPID") return broken("the second line is not CPID");
+      if (!parse_id(fields.next())) return broken("CPID is not a number from 1 to 4294967295");
+      phase_ = Phase::kRequests;
+      return std::nullopt;
+    case Phase::kRequests:
+      if (command == "AUTH") return take_auth(fields);
+      if (command == "CONT") return take_cont(fields);
+      if (command == "CANCEL") return take_cancel(fields);
+      return broken("unknown command");
+    case Phase::kBroken:
+      break;
+  }
+  return std::nullopt;
+}
+
+std::optional<AuthServer::Event> AuthServer::take_auth(Fields& fields) {
+  // Filled in place: the struct is large, and this is the line that every login sends.
+  std::optional<Event> event(std::in_place, std::in_place_type<AuthRequest>);
+  AuthRequest& request = std::get<AuthRequest>(*event);
+
+  const auto id = parse_id(fields.next());
+  if (!id) return broken("AUTH with an id that is not a number from 1 to 4294967295");
+  if (live_.find(*id) != nullptr) return broken("AUTH with the id of an unfinished request");
+  const auto mechanism = fields.next();
+  if (!mechanism || mechanism->empty()) return broken("AUTH without a mechanism");
+  request.id = *id;
+  request.mechanism = upper_case(text_of(*mechanism));
+
+  bool has_service = false;
+  std::optional<std::string_view> resp;
+  while (const auto field = fields.next()) {
+    if (resp) return broken("AUTH with fields after resp=");
+    const Parameter parameter = split_parameter(*field);
+    if (!read_parameter(request, parameter, has_service)) resp = parameter.value;
+  }
+  if (!has_service) return broken("AUTH without service= or protocol=");
+
+  // Below minor 2 an empty resp= means none; Exim sends it so.
+  if (resp && !(resp->empty() && client_minor_ < kMinorOfCode)) {
+    request.initial_response = decode_response(*resp);
+    if (!request.initial_response) {
+      refuse(*id, {.code = FailCode::kInvalidBase64,
+                   .reason = "Invalid base64 data in initial response"});
+      return std::nullopt;
+    }
+  }
+  if (live_.size() >= kMaxLiveRequests) {
+    // Only a proxy with thousands of clients gets here, and it knows temp_fail; closing would fail
+    // all of them.
+    refuse(*id, {.code = FailCode::kTempFail});
+    return std::nullopt;
+  }
+  Live live;
+  live.final_resp_ok = request.final_resp_ok;
+  live_.insert(*id, std::move(live));
+  return event;
+}
+
+std::optional<AuthServer::Event> AuthServer::take_cont(Fields& fields) {
+  const auto id = parse_id(fields.next());
+  if (!id) return broken("CONT with an id that is not a number from 1 to 4294967295");
+  const auto data = fields.next();
+  if (!data) return broken("CONT without data");
+
+  Live* const live = live_.find(*id);
+  if (live == nullptr) {
+    refuse(*id, {.reason = kTimedOut});
+    return std::nullopt;
+  }
+  if (live->turn == Turn::kOurs) return fail_broken_request(*id, FailCode::kNone, kUnexpected);
+  // Older servers took all of the rest for base64, TAB included.
+  std::optional<Secret> response;
+  if (fields.over() || client_minor_ >= kMinorOfContExtra) response = decode_response(*data);
+  if (!response) {
+    return fail_broken_request(*id, FailCode::kInvalidBase64,
+                               "Invalid base64 data in continued response");
+  }
+  if (live->turn == Turn::kFinal) {
+    output_ += *live->verdict;
+    live_.erase(*id);
+    return std::nullopt;
+  }
+  live->turn = Turn::kOurs;
+  return ContinueRequest{*id, std::move(*response)};
+}
+
+std::optional<AuthServer::Event> AuthServer::take_cancel(Fields& fields) {
+  const auto id = parse_id(fields.next());
+  if (!id) return broken("CANCEL with an id that is not a number from 1 to 4294967295");
+  // An older client would take CANCELLED for a reply to something else, or close.
+  if (client_minor_ >= kMinorOfCancelled) {
+    append_reply(output_, "CANCELLED", *id);
+    output_ += '\n';
+  }
+  if (!live_.erase(*id)) return std::nullopt;
+  return CancelRequest{*id};
+}
+
+AuthServer::Event AuthServer::broken(std::string reason) {
+  phase_ = Phase::kBroken;
+  return ProtocolError{std::move(reason)};
+}
+
+void AuthServer::refuse(uint32_t id, const FailReply& reply) {
+  append_fail(output_, id, reply, client_minor_);
+  output_ += '\n';
+}
+
+AuthServer::Event AuthServer::fail_broken_request(uint32_t id, FailCode code,
+                                                  std::string_view reason) {
+  const Live* const live = live_.find(id);
+  FailReply reply{.code = code, .reason = reason};
+  if (live->user) reply.user = *live->user;
+  refuse(id, reply);
+  live_.erase(id);
+  return CancelRequest{id};
+}
+
+void AuthServer::challenge(uint32_t id, std::string_view bytes, std::string_view user) {
+  Live* const live = live_.find(id);
+  if (live == nullptr) return;
+  live->turn = Turn::kClient;
+  if (!user.empty()) live->user = std::make_unique<std::string>(user);
+  append_reply(output_, "CONT", id);
+  output_ += '\t';
+  output_ += base64_encode(bytes);
+  output_ += '\n';
+}
+
+template <typename Write>
+bool AuthServer::decide(uint32_t id, std::optional<std::string_view> final_data, Write write) {
+  Live* const live = live_.find(id);
+  if (live == nullptr) return true;
+  if (final_data && !live->final_resp_ok) {
+    challenge(id, *final_data);
+    live->turn = Turn::kFinal;
+    live->verdict = std::make_unique<std::string>();
+    write(*live->verdict);
+    *live->verdict += '\n';
+    return false;
+  }
+  write(output_);
+  if (final_data) {
+    output_ += "\tresp=";
+    output_ += base64_encode(*final_data);
+  }
+  output_ += '\n';
+  live_.erase(id);
+  return true;
+}
+
+bool AuthServer::ok(uint32_t id, const OkReply& reply) {
+  if (!is_sendable_user(reply.user)) return fail(id, {});
+  return decide(id, reply.final_data, [&](std::string& out) {
+    append_reply(out, "OK", id);
+    append_field(out, "user=", reply.user);
+  });
+}
+
+bool AuthServer::fail(uint32_t id, const FailReply& reply) {
+  return decide(id, reply.final_data,
+                [&](std::string& out) { append_fail(out, id, reply, client_minor_); });
+}
+
+void AuthServer::expire(uint32_t id) { live_.erase(id); }
+
+}  // namespace saslatch::dovecot

@@ -1,0 +1,74 @@
+#ifndef SASLATCH_PROTOCOL_DOVECOT_FIELDS_H_
+#define SASLATCH_PROTOCOL_DOVECOT_FIELDS_H_
+
+#include <charconv>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "protocol/dovecot/escape.h"
+
+namespace saslatch::dovecot {
+
+// The TAB-separated fields of one line, in order, still escaped. Borrows the line.
+class Fields {
+ public:
+  explicit Fields(std::string_view line) : rest_(line) {}
+
+  // The next field; nullopt after the last. An empty field is a field.
+  [[nodiscard]] std::optional<std::string_view> next() {
+    if (over_) return std::nullopt;
+    const size_t tab = rest_.find('\t');
+    const std::string_view field = rest_.substr(0, tab);
+    over_ = tab == std::string_view::npos;
+    if (!over_) rest_.remove_prefix(tab + 1);
+    return field;
+  }
+
+  [[nodiscard]] bool over() const { return over_; }
+
+ private:
+  std::string_view rest_;
+  bool over_ = false;
+};
+
+// A `name=value` or bare `name` field. Split at the first '=', so "resp==" is "resp" with "=".
+struct Parameter {
+  std::string_view name;
+  std::string_view value;  // escaped; empty for a bare name
+};
+
+inline Parameter split_parameter(std::string_view field) {
+  const size_t equals = field.find('=');
+  if (equals == std::string_view::npos) return {field, {}};
+  return {field.substr(0, equals), field.substr(equals + 1)};
+}
+
+// The whole of `text` as a decimal number without sign; nullopt for anything else.
+template <typename Unsigned>
+std::optional<Unsigned> parse_number(std::string_view text) {
+  Unsigned number = 0;
+  const char* const end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, number);
+  if (error != std::errc() || rest != end) return std::nullopt;
+  return number;
+}
+
+// A request id, CPID or the like: 1 to 2^32-1.
+inline std::optional<uint32_t> parse_id(std::optional<std::string_view> field) {
+  if (!field) return std::nullopt;
+  const auto id = parse_number<uint32_t>(*field);
+  return id == 0u ? std::nullopt : id;
+}
+
+inline void append_number(std::string& out, uint64_t number) {
+  char digits[20];
+  const auto [end, error] = std::to_chars(digits, digits + sizeof digits, number);
+  static_cast<void>(error);  // 20 digits hold every uint64_t
+  out.append(digits, end);
+}
+
+}  // namespace saslatch::dovecot
+
+#endif  // SASLATCH_PROTOCOL_DOVECOT_FIELDS_H_
