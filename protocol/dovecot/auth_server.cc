@@ -4,7 +4,9 @@
 #include <utility>
 
 #include "protocol/base/base64.h"
+#include "protocol/dovecot/escape.h"
 #include "protocol/dovecot/fields.h"
+#include "protocol/dovecot/reply_line.h"
 
 namespace saslatch::dovecot {
 namespace {
@@ -111,18 +113,6 @@ std::optional<Secret> decode_response(std::string_view text) {
 
 bool is_sendable_user(std::string_view user) { return !user.empty() && user.size() <= kMaxUser; }
 
-void append_reply(std::string& out, std::string_view command, uint32_t id) {
-  out += command;
-  out += '\t';
-  append_number(out, id);
-}
-
-void append_field(std::string& out, std::string_view name, std::string_view value) {
-  out += '\t';
-  out += name;
-  append_escaped(out, value);
-}
-
 // code= is known from minor 2 on; before it, some causes were bare words. Prosody still reads only
 // the bare `temp`, and nobody minds it beside code=temp_fail.
 void append_code(std::string& out, FailCode code, uint32_t client_minor) {
@@ -150,7 +140,7 @@ void append_code(std::string& out, FailCode code, uint32_t client_minor) {
 
 // Without the LF.
 void append_fail(std::string& out, uint32_t id, const FailReply& reply, uint32_t client_minor) {
-  append_reply(out, "FAIL", id);
+  append_numbered(out, "FAIL", id);
   if (is_sendable_user(reply.user)) append_field(out, "user=", reply.user);
   append_code(out, reply.code, client_minor);
   if (!reply.reason.empty()) append_field(out, "reason=", reply.reason);
@@ -309,7 +299,7 @@ std::optional<AuthServer::Event> AuthServer::take_cancel(Fields& fields) {
   if (!id) return broken("CANCEL with an id that is not a number from 1 to 4294967295");
   // An older client would take CANCELLED for a reply to something else, or close.
   if (client_minor_ >= kMinorOfCancelled) {
-    append_reply(output_, "CANCELLED", *id);
+    append_numbered(output_, "CANCELLED", *id);
     output_ += '\n';
   }
   if (!live_.erase(*id)) return std::nullopt;
@@ -341,7 +331,7 @@ void AuthServer::challenge(uint32_t id, std::string_view bytes, std::string_view
   if (live == nullptr) return;
   live->turn = Turn::kClient;
   if (!user.empty()) live->user = std::make_unique<std::string>(user);
-  append_reply(output_, "CONT", id);
+  append_numbered(output_, "CONT", id);
   output_ += '\t';
   output_ += base64_encode(bytes);
   output_ += '\n';
@@ -372,7 +362,7 @@ bool AuthServer::decide(uint32_t id, std::optional<std::string_view> final_data,
 bool AuthServer::ok(uint32_t id, const OkReply& reply) {
   if (!is_sendable_user(reply.user)) return fail(id, {});
   return decide(id, reply.final_data, [&](std::string& out) {
-    append_reply(out, "OK", id);
+    append_numbered(out, "OK", id);
     append_field(out, "user=", reply.user);
   });
 }

@@ -4,10 +4,7 @@
 #include <charconv>
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <string_view>
-
-#include "protocol/dovecot/escape.h"
 
 namespace saslatch::dovecot {
 
@@ -60,13 +57,6 @@ inline std::optional<uint32_t> parse_id(std::optional<std::string_view> field) {
   if (!field) return std::nullopt;
   const auto id = parse_number<uint32_t>(*field);
   return id == 0u ? std::nullopt : id;
-}
-
-inline void append_number(std::string& out, uint64_t number) {
-  char digits[20];
-  const auto [end, error] = std::to_chars(digits, digits + sizeof digits, number);
-  static_cast<void>(error);  // 20 digits hold every uint64_t
-  out.append(digits, end);
 }
 
 }  // namespace saslatch::dovecot
