@@ -77,8 +77,9 @@ class Passdb {
   [[nodiscard]] virtual bool blocks() const = 0;
 
   // Looks `username` (already normalised) up and calls `done` exactly once, perhaps before find()
-  // returns (always so where blocks() is false), perhaps on another thread. UnknownUser and Unavailable are never confused: only the
-  // first lets the next passdb decide and counts as a guess.
+  // returns (always so where blocks() is false), perhaps on another thread. UnknownUser and
+  // Unavailable are never confused: only the first lets the next passdb decide and counts as a
+  // guess.
   virtual void find(std::string username, std::function<void(Lookup)> done) = 0;
 
   // Every name that matches `mask` (`*` and `?`, case-insensitive), in no order, until `each`
