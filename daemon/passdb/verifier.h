@@ -13,6 +13,7 @@
 #include "daemon/audit/log.h"
 #include "daemon/passdb/passdb.h"
 #include "protocol/base/ip_address.h"
+#include "protocol/base/random.h"
 #include "protocol/base/secret.h"
 
 namespace saslatch::passdb {
@@ -71,7 +72,8 @@ struct CheckResult {
 class Verifier {
  public:
   // `chain` in file order. `log` outlives this object, which outlives every check in flight.
-  Verifier(std::vector<std::shared_ptr<Passdb>> chain, Log& log);
+  // `random` is used by the constructor only.
+  Verifier(std::vector<std::shared_ptr<Passdb>> chain, Log& log, Random& random);
   ~Verifier();
 
   // True if check(request) would wait for nothing and cost less than about a tenth of a

@@ -1,0 +1,43 @@
+#ifndef SASLATCH_DAEMON_PASSDB_EMBEDDED_H_
+#define SASLATCH_DAEMON_PASSDB_EMBEDDED_H_
+
+#include <memory>
+#include <string>
+
+#include "daemon/passdb/passdb.h"
+#include "protocol/base/random.h"
+
+namespace saslatch::passdb {
+
+// driver = embedded: the accounts of STATE-DIR/users.db, as UserStore keeps them.
+//
+// Lookups read through a pool of connections, one for each thread that is looking up at the same
+// time. A database that is missing, unreadable, damaged, locked for longer than a second or of a
+// newer version is Unavailable; the next lookup tries again, so that a mended, replaced or late
+// database is used without a restart.
+class EmbeddedPassdb final : public Passdb {
+ public:
+  // Opens nothing. `random` outlives the object and makes the key file and the dummy credential.
+  EmbeddedPassdb(std::string name, std::string state_dir, Random& random);
+  ~EmbeddedPassdb() override;
+
+  // Makes the database and the key file if they are not there, and looks whether both can be used:
+  // at start and for --check. The error is for an administrator; the object works on without.
+  Result<void> prepare();
+
+  [[nodiscard]] std::string_view name() const override;
+  [[nodiscard]] bool blocks() const override { return true; }
+  // `done` is called before find() returns.
+  void find(std::string username, std::function<void(Lookup)> done) override;
+  bool list(std::string_view mask, const std::function<bool(std::string_view name)>& each) override;
+  [[nodiscard]] TypicalCredential typical_credential() const override;
+  [[nodiscard]] PassdbStatus status() const override;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace saslatch::passdb
+
+#endif  // SASLATCH_DAEMON_PASSDB_EMBEDDED_H_
