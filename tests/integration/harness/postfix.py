@@ -1,0 +1,78 @@
+"""A private Postfix from conf-examples/postfix-dovecot."""
+
+import os
+import shutil
+import signal
+import socket
+
+from . import programs
+from .box import accepts, free_port, wait_until
+from .certificate import certificate
+from .examples import example, with_settings
+
+
+class Postfix:
+    """conf-examples/postfix-dovecot/{main,master}.cf with its own queue, data and mail folders.
+
+    `settings` are further main.cf lines; `chroot` runs its smtpd chrooted into the queue directory.
+    """
+
+    def __init__(self, box, settings=None, chroot=False):
+        programs.need_root()
+        self._postfix = programs.need("postfix")
+        self.box = box
+        self.port = free_port()
+        self.queue = box.folder("queue")
+        self.socket = self.queue / "private" / "saslatch"
+        self.mail = box.folder("mail", owner="postfix")
+        self._config = box.folder("postfix")
+        self._log = box.log_file("postfix.log")
+        self._master = None
+        box.folder("data", owner="postfix")
+        box.folder("queue", "private", mode=0o700, owner="postfix")
+        uid = shutil._get_uid("postfix")
+        main = example("postfix-dovecot/main.cf", {
+            "/var/spool/postfix": self.queue,
+            "/var/lib/postfix": box.path("data"),
+            "/var/mail/vhosts": self.mail,
+            "/etc/ssl/private/mail.example.com.pem": certificate(box)[2],
+            "static:5000": f"static:{uid}",
+        })
+        main = with_settings(main, {
+            "inet_interfaces": "127.0.0.1",
+            "maillog_file": "/dev/stdout",
+            "smtpd_peername_lookup": "no",
+            "virtual_mailbox_maps": "static:inbox/",
+            "virtual_minimum_uid": "1",
+            **(settings or {}),
+        })
+        master = example("postfix-dovecot/master.cf", {
+            "submission inet  n       -       n ":
+                f"127.0.0.1:{self.port} inet  n       -       {'y' if chroot else 'n'} ",
+        })
+        box.write("postfix/main.cf", main)
+        box.write("postfix/master.cf", master)
+
+    def start(self):
+        """Starts it and waits for its 220-ready port; smtpd itself starts with the first client."""
+        self._master = self.box.spawn("postfix", [self._postfix, "-c", self._config, "start-fg"])
+        self._master.wait_ready(
+            lambda: "daemon started" in self._log.read_text(errors="replace"),
+            "Postfix's master to start")
+        wait_until(lambda: accepts(("127.0.0.1", self.port)), "Postfix's port")
+        return self
+
+    def stop(self):
+        self._master.stop()
+
+    def log(self):
+        return self._log.read_text(errors="replace")
+
+    def wait_log(self, text):
+        """Waits for a text in the mail log, which postlogd writes a little after the fact."""
+        return wait_until(lambda: text in self.log(), f"{text!r} in Postfix's log")
+
+    def delivered(self):
+        """The messages in the mailbox, as text."""
+        folder = self.mail / "inbox" / "new"
+        return [path.read_text() for path in sorted(folder.glob("*"))] if folder.exists() else []
