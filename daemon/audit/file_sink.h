@@ -79,15 +79,20 @@ class FileAuditSink final : public AuditSink {
  private:
   void run();
   void put_group(std::unique_lock<std::mutex>& lock);
-  void report_drops(std::string& group);
+  void append(AuditFile::Time now);
+  void report_drops(AuditFile::Time now);
 
+  // The thread's alone.
   Log& log_;
-  AuditFile file_;         // the thread's alone
-  std::string unwritten_;  // the thread's alone: what a group write left over
-  uint64_t reported_ = 0;  // the thread's alone: drops told so far
+  AuditFile file_;
+  std::string unwritten_;           // what a group write left over
+  bool mid_line_ = false;           // ... and it begins inside a line
+  uint64_t reported_ = 0;           // drops told in the file so far
+  uint64_t unreported_in_log_ = 0;  // ... and those the log still has to hear of
   OncePerMinute drops_;
+
   std::atomic<uint64_t> dropped_{0};
-  std::atomic<size_t> waiting_bytes_{0};  // of unwritten_
+  std::atomic<size_t> waiting_bytes_{0};  // of unwritten_ and the group being written
 
   std::mutex mutex_;
   std::condition_variable work_, idle_;

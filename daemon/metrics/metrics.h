@@ -54,7 +54,7 @@ struct MetricsSnapshot {
 
   // [outcome][cause]; the last column is "no cause".
   std::array<std::array<uint64_t, kAuthCauses>, kAuthOutcomes> by_cause{};
-  std::map<std::string, ByOutcome> by_mechanism;  // "other": more than kMaxNames different ones
+  std::map<std::string, ByOutcome> by_mechanism;  // "other": none of ours, or beyond kMaxNames
   std::map<std::string, ByOutcome> by_listener;
   // took, per bucket (not cumulative), last: above all bounds.
   std::array<uint64_t, kLatencyBounds.size() + 1> latency{};
@@ -96,7 +96,7 @@ class Metrics {
   Counter reloads;
   Counter reloads_failed;
 
-  // More different names than this are counted as "other": clients choose mechanism names.
+  // More different names than this are counted as "other".
   static constexpr size_t kMaxNames = 32;
 
  private:

@@ -1,0 +1,17 @@
+#ifndef SASLATCH_DAEMON_AUDIT_SAFE_TEXT_H_
+#define SASLATCH_DAEMON_AUDIT_SAFE_TEXT_H_
+
+#include <string>
+#include <string_view>
+
+namespace saslatch {
+
+// Appends `text`, which may be anything, as a JSON string with its quotes: valid UTF-8, one line,
+// and harmless on a terminal. Bytes that are no UTF-8 become U+FFFD; controls (C0, DEL, C1), line
+// separators and bidirectional overrides are escaped; beyond kMaxAuditString bytes it is cut at a
+// character and ends in U+2026.
+void append_json_string(std::string_view text, std::string& out);
+
+}  // namespace saslatch
+
+#endif  // SASLATCH_DAEMON_AUDIT_SAFE_TEXT_H_

@@ -1,0 +1,117 @@
+#include "daemon/metrics/metrics.h"
+
+#include <algorithm>
+#include <functional>
+#include <thread>
+
+namespace saslatch {
+namespace {
+
+constexpr size_t index(AuthOutcome outcome) { return static_cast<size_t>(outcome); }
+
+constexpr size_t index(std::optional<AuthCause> cause) {
+  return cause ? static_cast<size_t>(*cause) : kAuthCauses - 1;
+}
+
+void add(std::atomic<uint64_t>& to, uint64_t by = 1) {
+  to.fetch_add(by, std::memory_order_relaxed);
+}
+
+uint64_t read(const std::atomic<uint64_t>& from) { return from.load(std::memory_order_relaxed); }
+
+}  // namespace
+
+uint64_t MetricsSnapshot::attempts(AuthOutcome outcome) const {
+  uint64_t sum = 0;
+  for (const uint64_t n : by_cause[index(outcome)]) sum += n;
+  return sum;
+}
+
+uint64_t MetricsSnapshot::attempts(AuthOutcome outcome, AuthCause cause) const {
+  return by_cause[index(outcome)][index(cause)];
+}
+
+size_t Metrics::Names::index(std::string_view name) {
+  const auto find = [&](size_t from, size_t to) {
+    while (from < to && names_[from] != name) ++from;
+    return from;
+  };
+  const size_t known = size();
+  const size_t found = find(0, known);
+  if (found < known || known == kMaxNames) return found;
+  const std::lock_guard lock(growing_);
+  const size_t grown = size();
+  const size_t again = find(known, grown);
+  if (again < grown || grown == kMaxNames) return again;
+  names_[grown] = name;
+  size_.store(grown + 1, std::memory_order_release);
+  return grown;
+}
+
+Metrics::Shard& Metrics::shard() {
+  // Thread ids are addresses of big, aligned blocks: their hash is spread before it is cut.
+  const uint64_t id = std::hash<std::thread::id>()(std::this_thread::get_id());
+  return shards_[(id * 0x9e3779b97f4a7c15u) >> 61];
+  static_assert(kShards == 8);
+}
+
+void Metrics::count(const AuthEvent& event) {
+  Shard& s = shard();
+  const size_t outcome = index(event.outcome);
+  add(s.by_cause[outcome][index(event.cause)]);
+  // A name that is no mechanism of ours is the client's invention and gets no row of its own.
+  const bool ours = event.cause != AuthCause::kMechanism;
+  add(s.by_mechanism[ours ? mechanisms_.index(event.mech) : kMaxNames][outcome]);
+  add(s.by_listener[listeners_.index(event.listener)][outcome]);
+  const int64_t took = std::max<int64_t>(event.took.count(), 0);
+  const auto bound = std::lower_bound(kLatencyBounds.begin(), kLatencyBounds.end(), took);
+  add(s.latency[static_cast<size_t>(bound - kLatencyBounds.begin())]);
+  add(s.latency_sum_us, static_cast<uint64_t>(took));
+}
+
+MetricsSnapshot Metrics::snapshot() const {
+  MetricsSnapshot all;
+  const auto add_names = [](auto& into, const Names& names, const auto& rows) {
+    for (size_t i = 0; i <= kMaxNames; ++i) {
+      if (i >= names.size() && i != kMaxNames) continue;
+      MetricsSnapshot::ByOutcome sum{};
+      for (size_t o = 0; o < kAuthOutcomes; ++o) sum[o] = read(rows[i][o]);
+      if (sum == MetricsSnapshot::ByOutcome{}) continue;
+      auto& row = into[i == kMaxNames ? "other" : names[i]];
+      for (size_t o = 0; o < kAuthOutcomes; ++o) row[o] += sum[o];
+    }
+  };
+  for (const Shard& s : shards_) {
+    for (size_t o = 0; o < kAuthOutcomes; ++o) {
+      for (size_t c = 0; c < kAuthCauses; ++c) all.by_cause[o][c] += read(s.by_cause[o][c]);
+    }
+    add_names(all.by_mechanism, mechanisms_, s.by_mechanism);
+    add_names(all.by_listener, listeners_, s.by_listener);
+    for (size_t i = 0; i < all.latency.size(); ++i) all.latency[i] += read(s.latency[i]);
+    all.latency_sum_us += read(s.latency_sum_us);
+  }
+  all.gauges = {{"connections", connections.value()},
+                {"exchanges", exchanges.value()},
+                {"held_answers", held_answers.value()},
+                {"check_queue", check_queue.value()},
+                {"checks_running", checks_running.value()},
+                {"subjects", subjects.value()},
+                {"locks", locks.value()},
+                {"familiar_networks", familiar_networks.value()},
+                {"passdbs_down", passdbs_down.value()}};
+  all.counters = {{"connections_accepted", connections_accepted.value()},
+                  {"connections_refused", connections_refused.value()},
+                  {"protocol_errors", protocol_errors.value()},
+                  {"held_released_early", held_released_early.value()},
+                  {"locks_made", locks_made.value()},
+                  {"locks_cleared", locks_cleared.value()},
+                  {"locks_evicted", locks_evicted.value()},
+                  {"subjects_evicted", subjects_evicted.value()},
+                  {"state_write_failures", state_write_failures.value()},
+                  {"audit_dropped", audit_dropped.value()},
+                  {"reloads", reloads.value()},
+                  {"reloads_failed", reloads_failed.value()}};
+  return all;
+}
+
+}  // namespace saslatch
