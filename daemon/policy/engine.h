@@ -1,0 +1,227 @@
+#ifndef SASLATCH_DAEMON_POLICY_ENGINE_H_
+#define SASLATCH_DAEMON_POLICY_ENGINE_H_
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/policy/journal.h"
+#include "daemon/policy/rule.h"
+#include "daemon/policy/settings.h"
+#include "daemon/policy/subject.h"
+#include "protocol/base/ip_address.h"
+#include "protocol/base/random.h"
+
+namespace saslatch::policy {
+
+class Engine;
+
+// One attempt, when its credential has arrived. Borrowed for the call.
+struct AttemptFacts {
+  std::string_view user;         // normalised by [usernames]; empty: none
+  std::optional<IpAddress> rip;  // absent (none sent, or no address): the shared source `unknown`
+  // Absent where the mechanism does not show it (CRAM-MD5). Only a keyed fingerprint is kept.
+  std::optional<std::string_view> password;
+};
+
+// Called once, when it is worth to call reserve() again, from any thread that calls the engine and
+// with none of its locks held: it does no more than post. It may come after the attempt is over.
+using Waiter = std::function<void()>;
+
+enum class Verdict {
+  kAllow,     // verify, then settle()
+  kRefuse,    // do not verify; answer as `answer` says, no settle()
+  kWait,      // only attempts still being verified stand in the way: reserve() again when woken.
+              // Nothing is held meanwhile. If max-hold runs out first: answer as kOverload.
+  kOverload,  // too many wait already: answer a temporary failure, cause `overload`
+};
+
+enum class Cause { kLocked, kRate, kDelay };  // `locked`, `rate`, `delay` in audit events
+std::string_view to_string(Cause cause);
+
+// The `rule` of an administrator's lock; no rule may have this name.
+constexpr std::string_view kAdministrator = "administrator";
+
+// What struck, for the audit event.
+struct Hit {
+  Cause cause = Cause::kLocked;
+  std::string rule;
+  std::string subject;
+  Time until;  // when it ends if nothing else happens
+};
+
+// The reservation of one allowed attempt. Given back when destroyed unsettled, as our own trouble:
+// so keep it until the check is done, even if the client has cancelled or gone. Moves between
+// threads, used by one at a time. The Engine outlives it.
+class Ticket {
+ public:
+  Ticket() noexcept;
+  ~Ticket();
+  Ticket(Ticket&& other) noexcept;
+  Ticket& operator=(Ticket&& other) noexcept;
+
+  [[nodiscard]] explicit operator bool() const { return body_ != nullptr; }
+
+ private:
+  friend class Engine;
+  struct Body;
+  std::unique_ptr<Body> body_;
+};
+
+struct Decision {
+  Verdict verdict = Verdict::kAllow;
+  Ticket ticket;                  // with kAllow, and only then
+  bool familiar = false;          // the (user, network) pair: goes first in the queue of checks
+  bool trusted = false;           // no failure-delay
+  std::optional<Hit> hit;         // with kRefuse: its cause is kLocked or kRate
+  Answer answer = Answer::kFail;  // with kRefuse
+  Duration hold{};                // with kRefuse: a delay rule wants the answer held this long
+  std::optional<Hit> would;       // observe: what enforce would have done; the verdict is kAllow
+};
+
+enum class Outcome {
+  kSuccess,
+  kBadCredential,  // also disabled accounts and the like: the account exists and is not let in
+  kUnknownUser,
+  kOurTrouble,  // passdb down, overload: counted against nobody
+};
+
+// A lock set by a settled failure: the `lock` audit event.
+struct NewLock {
+  std::string rule;
+  std::string subject;
+  Time until;
+  uint32_t level = 1;
+};
+
+struct Settled {
+  bool repeat = false;       // this wrong password was seen for this user within the hour
+  Duration hold{};           // a delay rule wants the answer, right or wrong, held this long in all
+  std::optional<Hit> would;  // observe: the delay that would have been
+  std::vector<NewLock> locks;  // empty in observe mode
+  uint64_t journalled = 0;     // not 0: answer only after the Journal has this number on disk
+};
+
+struct LockInfo {
+  std::string subject;
+  std::string rule;
+  std::string reason;  // an administrator's
+  Time until;
+  uint32_t level = 1;
+};
+
+struct RuleState {
+  std::string rule;
+  std::string subject;
+  Count count = Count::kFailures;
+  Then then = Then::kLock;
+  Limit limit;
+  uint32_t counted = 0;       // in the window now
+  uint32_t pending = 0;       // being verified
+  std::optional<Time> until;  // it locks or refuses until then
+  uint32_t level = 0;         // of the last lock within growth's memory
+};
+
+struct FamiliarInfo {
+  std::string network;  // CIDR or `unknown`
+  Time last_success;
+};
+
+struct PastAttempt {
+  Time at;
+  std::string user;     // shortened if long
+  std::string rip;      // empty: none
+  std::string outcome;  // ok, bad-credential, unknown-user, temporary, locked, rate
+  std::string rule;     // of a refusal
+};
+
+// Everything held on one subject.
+struct Explanation {
+  std::string subject;
+  std::vector<LockInfo> locks;  // live ones
+  std::vector<RuleState> rules;
+  std::vector<FamiliarInfo> familiar;  // newest first
+  std::vector<PastAttempt> attempts;   // newest first, at most ten of those still remembered
+};
+
+struct Figures {
+  size_t subjects = 0;  // all tracked entries, inside max-subjects
+  size_t counters = 0;
+  size_t locks = 0;  // live ones
+  size_t familiar = 0;
+  size_t remembered_passwords = 0;
+  size_t pending = 0;  // reservations
+  size_t waiting = 0;  // parked attempts
+  size_t bytes = 0;    // of the tables
+  uint64_t evicted = 0;
+  uint64_t evicted_locks = 0;  // live ones, because locks alone filled max-subjects
+  std::vector<std::pair<std::string, size_t>> locks_by_rule;
+};
+
+// The policy engine: counts, locks, spares (docs/POLICY.md). Pure: no I/O, no clock, no thread of
+// its own. Every member is thread-safe and none blocks on more than the lock of one stripe of
+// subjects at a time.
+class Engine {
+ public:
+  // `settings` have no errors(). `random` gives the key of the password fingerprints and is not
+  // kept. `journal` may be null (tests, replay) and outlives the engine.
+  Engine(Settings settings, const HashKey& key, Random& random, Journal* journal = nullptr);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // Decides an attempt and, with kAllow, counts it in advance, so that parallel attempts cannot
+  // pass a limit together. `waiter` is copied with kWait only.
+  [[nodiscard]] Decision reserve(const AttemptFacts& facts, Time now, const Waiter& waiter);
+
+  // A passdb maps the name sent to the account `account`: counts the attempt there too. kAllow and
+  // `ticket` goes on; kRefuse, and the ticket is over; kWait, and the ticket stays as it was, to be
+  // asked again. Not needed if the names are equal.
+  [[nodiscard]] Decision admit_account(Ticket& ticket, std::string_view account, Time now,
+                                       const Waiter& waiter);
+
+  // The attempt is verified; the ticket is over. Call it for a cancelled attempt too.
+  Settled settle(Ticket ticket, Outcome outcome, Time now);
+
+  [[nodiscard]] bool is_trusted(const std::optional<IpAddress>& rip) const;
+  [[nodiscard]] std::shared_ptr<const Settings> settings() const;
+
+  // New settings, without errors(). Counters and locks of a rule stay if its name, count, by and
+  // prefixes are the same, else they go. Stripes already made for max-subjects stay.
+  void configure(Settings settings, Time now);
+
+  // Administrators' commands, in force for the very next attempt. A lock spares nobody. Returns the
+  // number in the journal (0 without one).
+  uint64_t add_lock(const Subject& subject, Duration lasts, std::string reason, Time now);
+  // Clears every lock on the subject, by rule or administrator, with growth and counted events; the
+  // locks that were live are returned, for the `unlock` audit events.
+  std::vector<LockInfo> clear(const Subject& subject, Time now);
+  std::vector<LockInfo> clear_all(Time now);
+  [[nodiscard]] std::vector<LockInfo> locks(Time now) const;  // by end, soonest first
+  [[nodiscard]] Explanation explain(const Subject& subject, Time now) const;
+  [[nodiscard]] Figures figures(Time now) const;
+
+  // Drops what has expired in a part of the tables; call it every second.
+  void sweep(Time now);
+
+  // For daemon/state. restore() at start, before the first attempt; what has expired or belongs to
+  // no present rule is ignored, and times ahead of `now` are pulled back to it (DESIGN 6.11).
+  void restore(const Change& change, Time now);
+  void restore(const CounterRecord& record, Time now);
+  // The counters changed since the last call.
+  [[nodiscard]] std::vector<CounterRecord> take_changed_counters();
+  // Every lock, growth level and familiar network, for rewriting a lost journal.
+  [[nodiscard]] std::vector<Change> durable_state(Time now) const;
+
+ private:
+  friend class Ticket;
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace saslatch::policy
+
+#endif  // SASLATCH_DAEMON_POLICY_ENGINE_H_
