@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <utility>
+#include <vector>
 
 namespace saslatch::saslauthd {
 namespace {
@@ -26,9 +27,10 @@ std::string encode_reply(const Reply& reply) {
 }
 
 Result<Secret> encode_request(const Request& request) {
+  std::vector<std::string_view> fields{request.login, request.password.reveal(), request.service,
+                                       request.realm};
   const std::string address = request.rip ? request.rip->to_string() + ";0" : "";
-  const std::string_view fields[] = {request.login, request.password.reveal(), request.service,
-                                     request.realm, address};
+  if (request.rip) fields.push_back(address);
   size_t size = 0;
   for (const std::string_view field : fields) {
     if (field.size() > kMaxField) {
@@ -41,9 +43,7 @@ Result<Secret> encode_request(const Request& request) {
   if (request.login.empty() || request.password.empty()) return failure("empty login or password");
   std::string out;
   out.reserve(size);  // growing would leave a copy of the password behind
-  for (const std::string_view field : fields) {
-    if (&field != &fields[4] || request.rip) append_counted(out, field);
-  }
+  for (const std::string_view field : fields) append_counted(out, field);
   return Secret::take(out);
 }
 
