@@ -46,6 +46,8 @@ class CramMd5 final : public ServerMechanism {
     return conclude(verdict, authcid_, "");
   }
 
+  [[nodiscard]] std::string_view authcid() const override { return authcid_; }
+
  private:
   enum class State { kFresh, kAsked, kVerifying, kOver };
 

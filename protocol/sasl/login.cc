@@ -45,6 +45,8 @@ class Login final : public ServerMechanism {
     return conclude(verdict, authcid_, "");
   }
 
+  [[nodiscard]] std::string_view authcid() const override { return authcid_; }
+
  private:
   enum class State { kFresh, kAskedName, kAskedPassword, kVerifying, kOver };
 

@@ -48,6 +48,8 @@ class Plain final : public ServerMechanism {
     return conclude(verdict, authcid_, authzid_);
   }
 
+  [[nodiscard]] std::string_view authcid() const override { return authcid_; }
+
  private:
   enum class State { kFresh, kAsked, kVerifying, kOver };
 

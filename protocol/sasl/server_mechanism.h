@@ -75,7 +75,10 @@ class ServerMechanism {
   // Takes the answer to the last question; yields Success or Failure.
   [[nodiscard]] virtual Step verdict(Verdict verdict) = 0;
 
-  // For all three: a call out of turn is the peer's mistake, not ours. It yields
+  // The name as far as one was read, else empty. Borrowed until the next call.
+  [[nodiscard]] virtual std::string_view authcid() const = 0;
+
+  // For the first three: a call out of turn is the peer's mistake, not ours. It yields
   // Failure{kOutOfTurn}, as does every call after the exchange is over.
 };
 
