@@ -1,0 +1,143 @@
+#ifndef SASLATCH_DAEMON_SESSION_ATTEMPT_H_
+#define SASLATCH_DAEMON_SESSION_ATTEMPT_H_
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <variant>
+
+#include "daemon/audit/audit.h"
+#include "daemon/metrics/metrics.h"
+#include "daemon/passdb/verifier.h"
+#include "daemon/policy/engine.h"
+#include "daemon/session/check_queue.h"
+#include "daemon/session/session.h"
+#include "daemon/session/settings.h"
+#include "protocol/base/ip_address.h"
+#include "protocol/base/random.h"
+
+namespace saslatch {
+
+using Credential = std::variant<passdb::PasswordCredential, passdb::CramMd5Credential>;
+
+// What a client said around its credential.
+struct ClientFacts {
+  std::string listener;
+  std::string mechanism;
+  std::string service;
+  std::string session;  // the client's own session=
+  // Canonical, or as sent where it is no address; the policy goes by `rip` alone.
+  std::string rip_text;
+  std::optional<IpAddress> rip;
+  std::optional<IpAddress> lip;
+  Secured secured = Secured::kNo;
+};
+
+// A credential to be decided on.
+struct AttemptRequest {
+  ClientFacts client;
+  std::string authcid;  // as sent
+  std::string authzid;  // empty: none
+  Credential credential;
+};
+
+// Tells when a change of the policy's state is safe from kill -9. Thread-safe.
+class Durability {
+ public:
+  virtual ~Durability() = default;
+  // Calls `then` once, when everything up to `number` is on disk, or could not be written and is
+  // reported: a journal in trouble never stops a login. Perhaps before it returns.
+  virtual void when_durable(uint64_t number, std::function<void()> then) = 0;
+};
+
+// What attempts work with. All of it outlives every attempt.
+struct AttemptServices {
+  policy::Engine& policy;
+  Workers& workers;
+  AuditSink& audit;
+  Metrics& metrics;
+  Random& random;
+  const TimeSource& time;
+  Durability& durability;
+};
+
+// One attempt from its credential to its answer: normalises the name, asks the policy, has the
+// credential checked (at once where that is cheap, else on a worker), settles with the policy,
+// writes the audit event, and tells the session.
+//
+// The session begins it on its event loop and may forget it at any time: once the policy has
+// counted the attempt, it is decided, settled and written down all the same.
+class Attempt : public std::enable_shared_from_this<Attempt> {
+ public:
+  // Of a session: where the answer goes, and whose share of the check queue is used.
+  struct Origin {
+    std::weak_ptr<Mailbox> mailbox;
+    uint64_t key = 0;
+    uint32_t connection = 0;
+  };
+
+  Attempt(AttemptServices& services, std::shared_ptr<const Settings> settings, Origin origin,
+          AttemptRequest request, Now arrived);
+
+  // Begins. The answer if there is one already; nullopt: it will be delivered to the mailbox.
+  // Called once, on the session's event loop.
+  [[nodiscard]] std::optional<Answer> begin();
+
+  // After Mailbox::wake(): what begin() does, on the same loop.
+  [[nodiscard]] std::optional<Answer> retry(Now now);
+
+  // When the client must have its answer, whatever became of the check.
+  [[nodiscard]] Mono answer_by() const { return arrived_.mono + settings_->max_hold; }
+
+  // Called at answer_by(): the temporary answer, or nullopt when another one is on its way.
+  [[nodiscard]] std::optional<Answer> time_out(Now now);
+
+ private:
+  class Job;
+
+  [[nodiscard]] std::optional<Answer> reserve(Now now);
+  [[nodiscard]] std::optional<Answer> check();
+  [[nodiscard]] bool admit_account(const std::string& account);
+  void run_check();
+  void on_checked(const passdb::CheckResult& result);
+  void on_overload();
+  void decide(AuthEvent event, Answer answer, uint64_t journalled);
+
+  [[nodiscard]] bool claim() { return !claimed_.exchange(true, std::memory_order_acq_rel); }
+  [[nodiscard]] AuthEvent event(AuthOutcome outcome, std::optional<AuthCause> cause, Now now) const;
+  [[nodiscard]] Answer fail_answer(std::chrono::milliseconds hold, bool is_delayed);
+  [[nodiscard]] Mono held(std::chrono::milliseconds hold) const;
+  void deliver(Answer answer);
+
+  AttemptServices& services_;
+  std::shared_ptr<const Settings> settings_;
+  Origin origin_;
+  AttemptRequest request_;
+  Now arrived_;
+  std::string username_;  // normalised
+  policy::Ticket ticket_;
+  policy::Decision decision_;  // of reserve(); its ticket is in ticket_
+  std::string account_;        // admitted besides the username
+  std::optional<policy::Decision> account_refused_;
+  bool waits_for_account_ = false;
+  // Who answers: the check, or the clock at answer_by().
+  std::atomic<bool> claimed_{false};
+  // Set while begin() or retry() runs, read on its thread only: an answer found meanwhile is
+  // returned rather than mailed.
+  std::thread::id loop_thread_;
+  bool is_on_loop_ = false;
+  std::optional<Answer> found_;
+};
+
+// The answer to an exchange that ended before there was a credential: an unknown mechanism, TLS
+// missing, a message that breaks its syntax. Counted nowhere, written down, held like a failure.
+Answer refuse_exchange(AttemptServices& services, const Settings& settings,
+                       const ClientFacts& client, std::string_view authcid, AuthCause cause,
+                       Now now);
+
+}  // namespace saslatch
+
+#endif  // SASLATCH_DAEMON_SESSION_ATTEMPT_H_
