@@ -1,0 +1,82 @@
+#include "daemon/net/acceptor.h"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "daemon/net/event_loop.h"
+
+namespace saslatch::net {
+namespace {
+
+// Takes turns with the other work of the loop when a whole mail server reconnects at once.
+constexpr int kAcceptsInARow = 16;
+// How soon to look again whether a descriptor became free.
+constexpr std::chrono::milliseconds kRetry(100);
+
+}  // namespace
+
+Acceptor::Acceptor(EventLoop& loop, Log& log, std::string listener, SessionFactory make,
+                   std::shared_ptr<std::atomic<bool>> paused)
+    : loop_(loop),
+      log_(log),
+      listener_(std::move(listener)),
+      make_(std::move(make)),
+      fd_(loop.context()),
+      retry_(loop.context()),
+      paused_(std::move(paused)) {}
+
+void Acceptor::start(FileDescriptor fd) {
+  fd_.assign(fd.release());
+  wait();
+}
+
+void Acceptor::stop() {
+  stopped_ = true;
+  boost::system::error_code ignored;
+  fd_.close(ignored);
+  retry_.cancel();
+}
+
+void Acceptor::wait() {
+  fd_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                 [self = shared_from_this()](const boost::system::error_code& error) {
+                   if (!error && !self->stopped_) self->accept_some();
+                 });
+}
+
+void Acceptor::accept_some() {
+  for (int i = 0; i < kAcceptsInARow; ++i) {
+    sockaddr_storage peer{};
+    socklen_t size = sizeof peer;
+    FileDescriptor client(accept4(fd_.native_handle(), reinterpret_cast<sockaddr*>(&peer), &size,
+                                  SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (!client) {
+      if (errno == EINTR || errno == ECONNABORTED) continue;
+      if (errno == EAGAIN) break;
+      return pause(errno);
+    }
+    if (paused_->load(std::memory_order_relaxed) && paused_->exchange(false)) {
+      log_.info("accept-resumed", "accepting connections again", {{"listener", listener_}});
+    }
+    loop_.adopt(std::move(client), peer.ss_family, make_);
+  }
+  wait();
+}
+
+void Acceptor::pause(int reason) {
+  if (!paused_->exchange(true)) {
+    log_.error("accept-paused",
+               "cannot accept connections; clients wait until a descriptor is free (raise "
+               "LimitNOFILE= or ulimit -n)",
+               {{"listener", listener_}, {"error", std::strerror(reason)}});
+  }
+  retry_.expires_after(kRetry);
+  retry_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
+    if (!error && !self->stopped_) self->accept_some();
+  });
+}
+
+}  // namespace saslatch::net

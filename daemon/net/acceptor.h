@@ -1,0 +1,61 @@
+#ifndef SASLATCH_DAEMON_NET_ACCEPTOR_H_
+#define SASLATCH_DAEMON_NET_ACCEPTOR_H_
+
+#include <atomic>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "daemon/audit/log.h"
+#include "daemon/net/listening_socket.h"
+#include "daemon/session/session.h"
+
+namespace saslatch::net {
+
+class EventLoop;
+
+// What a session is made for.
+struct NewConnection {
+  std::shared_ptr<Mailbox> mailbox;
+  uint32_t number;    // unique in the life of the daemon, from 1
+  size_t loop_index;  // the event loop that it lives on
+};
+
+using SessionFactory =
+    std::function<std::unique_ptr<Session>(const NewConnection& connection, Now now)>;
+
+// Accepts from one listening socket on one event loop. Every loop has its own acceptor on a
+// duplicate of the same descriptor, so that whichever loop is idle takes the next client. When no
+// descriptor is left it pauses, logs that once, and goes on as soon as one is free again; the
+// clients wait in the kernel's queue meanwhile. Lives on its loop.
+class Acceptor : public std::enable_shared_from_this<Acceptor> {
+ public:
+  // `loop` and `log` outlive this object. `paused` is shared by the acceptors of one listener, so
+  // that a pause is logged once and not once a loop.
+  Acceptor(EventLoop& loop, Log& log, std::string listener, SessionFactory make,
+           std::shared_ptr<std::atomic<bool>> paused);
+
+  // `fd` listens and does not block.
+  void start(FileDescriptor fd);
+  void stop();
+
+ private:
+  void wait();
+  void accept_some();
+  void pause(int reason);
+
+  EventLoop& loop_;
+  Log& log_;
+  std::string listener_;
+  SessionFactory make_;
+  boost::asio::posix::stream_descriptor fd_;
+  boost::asio::steady_timer retry_;
+  std::shared_ptr<std::atomic<bool>> paused_;
+  bool stopped_ = false;
+};
+
+}  // namespace saslatch::net
+
+#endif  // SASLATCH_DAEMON_NET_ACCEPTOR_H_

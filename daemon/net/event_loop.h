@@ -1,0 +1,65 @@
+#ifndef SASLATCH_DAEMON_NET_EVENT_LOOP_H_
+#define SASLATCH_DAEMON_NET_EVENT_LOOP_H_
+
+#include <array>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <functional>
+#include <memory>
+#include <span>
+#include <thread>
+#include <unordered_map>
+
+#include "daemon/metrics/metrics.h"
+#include "daemon/net/acceptor.h"
+#include "daemon/net/clock.h"
+#include "daemon/net/connection.h"
+
+namespace saslatch::net {
+
+// One thread that serves a share of the connections. Everything but context(), start(), stop() and
+// join() is called on that thread.
+class EventLoop {
+ public:
+  // `clock` and `metrics` outlive this object.
+  EventLoop(size_t index, const Clock& clock, Metrics& metrics);
+  ~EventLoop();
+
+  void start();
+  // Lets the clients go as Session::drain says and ends the thread when none is left or `grace` has
+  // passed. Callable from any thread, once.
+  void stop(std::chrono::milliseconds grace);
+  void join();
+
+  // Runs `task` on this loop's thread.
+  void post(std::function<void()> task);
+
+  [[nodiscard]] size_t index() const { return index_; }
+  [[nodiscard]] Now now() const { return clock_.read(); }
+  [[nodiscard]] boost::asio::io_context& context() { return context_; }
+  // One buffer for all connections: each reads, hands over and wipes before the next does.
+  [[nodiscard]] std::span<char> read_buffer() { return read_buffer_; }
+
+  // Serves a connected socket; `make` makes its session. Takes over the descriptor.
+  void adopt(FileDescriptor fd, int family, const SessionFactory& make);
+  void forget(uint64_t connection);
+  [[nodiscard]] size_t connections() const { return connections_.size(); }
+
+ private:
+  void end_if_empty();
+
+  size_t index_;
+  const Clock& clock_;
+  Metrics& metrics_;
+  boost::asio::io_context context_;
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
+  boost::asio::steady_timer grace_;
+  std::array<char, 16 * 1024> read_buffer_;
+  std::unordered_map<uint64_t, std::shared_ptr<Connection>> connections_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace saslatch::net
+
+#endif  // SASLATCH_DAEMON_NET_EVENT_LOOP_H_

@@ -1,0 +1,72 @@
+#ifndef SASLATCH_DAEMON_NET_SERVER_H_
+#define SASLATCH_DAEMON_NET_SERVER_H_
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "daemon/net/event_loop.h"
+
+namespace saslatch::net {
+
+// A socket that is served, and how.
+struct Endpoint {
+  std::string name;  // the NAME of [listen.NAME]; "control" for the control socket
+  SocketAddress address;
+  SessionFactory make;
+};
+
+// The event loops and what they listen on. Used from the main thread only.
+class Server {
+ public:
+  // `threads` at least 1. All references outlive this object.
+  Server(size_t threads, const Clock& clock, Metrics& metrics, Log& log);
+  ~Server();
+
+  // Sockets of the service manager: each belongs to the endpoint with its address, else to the one
+  // with its name. One that nobody claims is logged and kept open, unused, since closing it would
+  // refuse its clients.
+  void inherit(std::vector<InheritedSocket> sockets);
+
+  // Opens what is not open yet. Returns every socket that could not be opened; those that could be
+  // are kept. Nothing is accepted before start().
+  std::vector<Error> open(std::vector<Endpoint> endpoints);
+
+  // Replaces all endpoints while running: sockets that stay the same stay open and lose no client,
+  // new ones are opened before old ones are closed. On any error nothing changes. Clients of an
+  // endpoint that went away are served on until they leave.
+  std::vector<Error> replace(std::vector<Endpoint> endpoints);
+
+  void start();
+  // Accepts no more and lets the clients go as Session::drain says, for at most `grace`.
+  void stop(std::chrono::milliseconds grace);
+
+  [[nodiscard]] size_t threads() const { return loops_.size(); }
+  // Runs `task` on every loop's thread.
+  void on_each_loop(const std::function<void(size_t loop_index)>& task);
+
+ private:
+  struct Open {
+    SocketAddress address;
+    ListeningSocket socket;
+    std::vector<std::shared_ptr<Acceptor>> acceptors;  // one a loop
+  };
+
+  Result<Open> open_one(const Endpoint& endpoint);
+  void accept_on(Open& open, const Endpoint& endpoint);
+  void close_acceptors(Open& open);
+
+  const Clock& clock_;
+  Metrics& metrics_;
+  Log& log_;
+  std::vector<InheritedSocket> inherited_;
+  std::map<std::string, Open> open_;  // by the endpoint's name
+  std::vector<Endpoint> not_started_;
+  std::vector<std::unique_ptr<EventLoop>> loops_;
+};
+
+}  // namespace saslatch::net
+
+#endif  // SASLATCH_DAEMON_NET_SERVER_H_

@@ -1,0 +1,118 @@
+#include "daemon/net/workers.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <csignal>
+#include <utility>
+
+namespace saslatch::net {
+namespace {
+
+// Signals belong to the main thread's event loop.
+std::thread thread_without_signals(std::function<void()> body) {
+  sigset_t all;
+  sigset_t previous;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &previous);
+  std::thread thread(std::move(body));
+  pthread_sigmask(SIG_SETMASK, &previous, nullptr);
+  return thread;
+}
+
+}  // namespace
+
+WorkerPool::WorkerPool(size_t threads, std::chrono::milliseconds max_hold, const Clock& clock,
+                       Metrics& metrics)
+    : clock_(clock), metrics_(metrics), queue_(threads, max_hold) {
+  for (size_t i = 0; i < std::max<size_t>(threads, 1); ++i) {
+    threads_.push_back(thread_without_signals([this] { work(); }));
+  }
+}
+
+WorkerPool::~WorkerPool() { stop(); }
+
+void WorkerPool::submit(std::unique_ptr<QueuedCheck> check) {
+  std::unique_ptr<QueuedCheck> displaced;
+  {
+    const std::lock_guard lock(mutex_);
+    displaced = queue_.push(std::move(check));
+    metrics_.check_queue.set(static_cast<int64_t>(queue_.size()));
+  }
+  wake_.notify_one();
+  if (displaced) displaced->overload();
+}
+
+void WorkerPool::set_max_hold(std::chrono::milliseconds max_hold) {
+  const std::lock_guard lock(mutex_);
+  queue_.set_max_hold(max_hold);
+}
+
+void WorkerPool::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+}
+
+void WorkerPool::work() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    wake_.wait(lock, [this] { return stopping_ || queue_.size() > 0; });
+    std::unique_ptr<QueuedCheck> check = queue_.pop();
+    if (!check) return;  // stopping, and nothing waits
+    metrics_.check_queue.set(static_cast<int64_t>(queue_.size()));
+    lock.unlock();
+
+    const Mono begun = clock_.read().mono;
+    const bool in_time = check->answer_by() > begun;
+    if (in_time) {
+      metrics_.checks_running.add(1);
+      check->run();
+      metrics_.checks_running.add(-1);
+    } else {
+      check->overload();
+    }
+    check.reset();
+    const auto took = clock_.read().mono - begun;
+
+    lock.lock();
+    if (in_time) queue_.note_duration(took);
+  }
+}
+
+void Housekeeping::every(std::chrono::milliseconds period, std::function<void(Now)> task) {
+  tasks_.push_back({period, std::move(task), clock_.read().mono + period});
+}
+
+void Housekeeping::start() {
+  if (!tasks_.empty()) thread_ = thread_without_signals([this] { work(); });
+}
+
+void Housekeeping::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Housekeeping::work() {
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    const auto next = std::min_element(tasks_.begin(), tasks_.end(),
+                                       [](const Task& a, const Task& b) { return a.due < b.due; });
+    if (wake_.wait_until(lock, next->due, [this] { return stopping_; })) return;
+    lock.unlock();
+    const Now now = clock_.read();
+    next->run(now);
+    next->due = now.mono + next->period;
+    lock.lock();
+  }
+}
+
+}  // namespace saslatch::net

@@ -1,0 +1,75 @@
+#ifndef SASLATCH_DAEMON_NET_WORKERS_H_
+#define SASLATCH_DAEMON_NET_WORKERS_H_
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "daemon/metrics/metrics.h"
+#include "daemon/net/clock.h"
+#include "daemon/session/check_queue.h"
+
+namespace saslatch::net {
+
+// The threads that hash passwords and wait for passdbs, in front of them one CheckQueue.
+class WorkerPool final : public Workers {
+ public:
+  // Starts `threads` threads. All references outlive this object.
+  WorkerPool(size_t threads, std::chrono::milliseconds max_hold, const Clock& clock,
+             Metrics& metrics);
+  // Calls stop().
+  ~WorkerPool() override;
+
+  void submit(std::unique_ptr<QueuedCheck> check) override;
+  void set_max_hold(std::chrono::milliseconds max_hold);
+
+  // Runs what waits to its end, then ends the threads. Nothing may be submitted afterwards.
+  void stop();
+
+ private:
+  void work();
+
+  const Clock& clock_;
+  Metrics& metrics_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  CheckQueue queue_;  // guarded by mutex_
+  bool stopping_ = false;
+  std::vector<std::thread> threads_;
+};
+
+// Small recurring work that must not wait behind password hashes: looking whether a passwd-file has
+// changed, saving counters. One thread; each task runs every `period`, never twice at once.
+class Housekeeping {
+ public:
+  explicit Housekeeping(const Clock& clock) : clock_(clock) {}
+  ~Housekeeping() { stop(); }
+
+  // Before start() only.
+  void every(std::chrono::milliseconds period, std::function<void(Now)> task);
+  void start();
+  // Waits for the task that runs, then ends.
+  void stop();
+
+ private:
+  struct Task {
+    std::chrono::milliseconds period;
+    std::function<void(Now)> run;
+    Mono due;
+  };
+  void work();
+
+  const Clock& clock_;
+  std::vector<Task> tasks_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace saslatch::net
+
+#endif  // SASLATCH_DAEMON_NET_WORKERS_H_
