@@ -42,6 +42,7 @@ class ControlSession final : public Session {
   // No command waits for mail.
   void on_answer(uint64_t, Answer, Now) override {}
   void on_release(uint64_t, Now) override {}
+  void on_wake(uint64_t, Now) override {}
 
   [[nodiscard]] std::optional<Mono> next_deadline() const override;
   void on_deadline(Now now) override;
