@@ -56,6 +56,10 @@ void Connection::wake(uint64_t key) {
   post([key](Session& session, Now now) { session.on_wake(key, now); });
 }
 
+void Connection::run(std::function<void(Now)> task) {
+  post([task = std::move(task)](Session&, Now now) { task(now); });
+}
+
 void Connection::wait_readable() {
   if (reading_ || input_ended_ || pending_.size() > kMaxPending) return;
   reading_ = true;

@@ -29,6 +29,7 @@ class Connection final : public Mailbox, public std::enable_shared_from_this<Con
   void deliver(uint64_t key, Answer answer) override;
   void release(uint64_t key) override;
   void wake(uint64_t key) override;
+  void run(std::function<void(Now)> task) override;
   [[nodiscard]] bool is_open() const override { return open_.load(std::memory_order_acquire); }
 
  private:

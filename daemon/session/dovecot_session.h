@@ -6,27 +6,12 @@
 #include <string>
 #include <unordered_map>
 
-#include "daemon/audit/log.h"
 #include "daemon/session/answer_book.h"
-#include "daemon/session/session.h"
-#include "daemon/session/settings.h"
+#include "daemon/session/session_parts.h"
 #include "protocol/dovecot/auth_server.h"
 #include "protocol/sasl/server_mechanism.h"
 
 namespace saslatch {
-
-// What every session is made with. References outlive the session.
-struct SessionParts {
-  AttemptServices& services;
-  HeldAnswers& holds;
-  Log& log;
-  // This event loop's settings; replaced on its thread by a reload.
-  const std::shared_ptr<const Settings>& settings;
-  std::shared_ptr<Mailbox> mailbox;
-  std::string listener;     // the NAME of [listen.NAME]
-  uint32_t connection = 0;  // unique in the life of the daemon
-  uint32_t server_pid = 0;
-};
 
 // A client of the Dovecot auth protocol: Postfix, Exim, chasquid, doveadm. Runs the mechanisms
 // between the protocol's server half and the attempts.

@@ -2,6 +2,7 @@
 #define SASLATCH_DAEMON_SESSION_SESSION_H_
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -36,6 +37,8 @@ class Mailbox {
   virtual void release(uint64_t key) = 0;
   // The attempt `key`, which waits for others to settle, may try again.
   virtual void wake(uint64_t key) = 0;
+  // Runs `task` on the session's event loop while the session is there; else drops it.
+  virtual void run(std::function<void(Now)> task) = 0;
   // False once the session is gone: nobody waits for an answer.
   [[nodiscard]] virtual bool is_open() const = 0;
 };

@@ -2,6 +2,7 @@
 #define SASLATCH_DAEMON_SESSION_SETTINGS_H_
 
 #include <chrono>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -28,6 +29,9 @@ struct Settings {
   std::shared_ptr<const passdb::Verifier> verifier;
   UsernameRules usernames;
   std::string hostname;  // ours, in CRAM-MD5 challenges
+  // Of `nobody`, for USER where a passdb has no uid and gid.
+  uint32_t nobody_uid = 65534;
+  uint32_t nobody_gid = 65534;
   std::chrono::milliseconds failure_delay{1500};
   std::chrono::milliseconds max_hold{4500};
   std::map<std::string, ListenerSettings, std::less<>> listeners;
