@@ -22,10 +22,18 @@ struct Account {
   // Stored passwords in Dovecot's form "{SCHEME}data", any of which lets the user in. Empty: no
   // password matches.
   std::vector<Secret> credentials;
+  // Why some further credential cannot be read now (a key file is missing): our own trouble. Empty:
+  // there is no such credential.
+  std::string withheld;
+  // Why some further credential can never be used: it lets nobody in and is logged. Empty: the
+  // same.
+  std::string damaged;
 
-  bool disabled = false;    // disabled, expired, `nologin` or `fail`: never let in
-  bool nopassword = false;  // any password matches
-  bool nodelay = false;     // failures are answered without failure-delay
+  bool disabled = false;  // disabled, expired, `nologin` or `fail`: never let in
+  // Any password matches. CRAM-MD5 does not: it proves that the client knows what is stored, and
+  // here nothing is.
+  bool nopassword = false;
+  bool nodelay = false;  // failures are answered without failure-delay
   // Absent: from everywhere. Present: only from these networks (`local`: also where no rip is
   // known); elsewhere it looks like a wrong password.
   std::optional<std::vector<Network>> allow_nets;
@@ -52,7 +60,7 @@ struct PassdbStatus {
   std::string name;
   std::string driver;
   bool available = false;
-  std::string reason;                // why not; empty while available
+  std::string reason;                // why not, or what is wrong although it answers
   std::optional<uint64_t> accounts;  // absent where counting is not cheap
 };
 

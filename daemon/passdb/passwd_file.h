@@ -32,7 +32,7 @@ class PasswdFilePassdb final : public Passdb {
  public:
   using Time = std::chrono::steady_clock::time_point;
 
-  // Reads nothing. `log` outlives the object; `random` is used by the constructor only.
+  // Reads nothing. `log` and `random` outlive the object.
   PasswdFilePassdb(PasswdFileOptions options, Log& log, Random& random);
   ~PasswdFilePassdb() override;
 
@@ -61,7 +61,7 @@ class PasswdFilePassdb final : public Passdb {
 constexpr std::chrono::milliseconds kPasswdFilePoll{200};
 constexpr std::chrono::milliseconds kSettle{400};
 constexpr std::chrono::seconds kHalfWritten{10};
-// The longest file that is read: ten million accounts with long hashes.
+// The longest file that is read: some seven million accounts with long hashes.
 constexpr size_t kMaxPasswdFileBytes = size_t{1} << 30;
 
 }  // namespace saslatch::passdb

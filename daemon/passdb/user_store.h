@@ -4,33 +4,16 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <tl/expected.hpp>
 #include <vector>
 
+#include "daemon/passdb/store_error.h"
 #include "protocol/base/random.h"
 
 namespace saslatch::passdb {
-
-// Why the store did not do it. The message says what, where, and what mends it; never a secret.
-struct StoreError {
-  enum class Kind {
-    kExists,         // add: the account is there already
-    kNoSuchAccount,  // the others: it is not
-    kBadInput,       // a name, password, scheme or import line that is not accepted
-    kPermission,     // the state directory, database or key file may not be used by this user
-    kCantCreate,     // the database or key file cannot be made (read-only, full disk, no directory)
-    kBusy,           // another program kept the database locked for kBusyWait
-    kBroken,         // the database or key file is damaged, of a newer version, or the disk is full
-  };
-  Kind kind;
-  std::string message;
-};
-
-template <typename T>
-using StoreResult = tl::expected<T, StoreError>;
 
 // How long a command waits for another one that is writing.
 constexpr std::chrono::milliseconds kBusyWait{5000};
@@ -60,6 +43,8 @@ struct ImportOptions {
 struct ImportSummary {
   uint64_t added = 0;
   uint64_t replaced = 0;
+  // Fields that say nothing about logging in and are not kept (uid, gid, home, userdb_*), counted.
+  std::map<std::string, uint64_t> dropped;
 };
 
 // The administrator's side of the embedded database, STATE-DIR/users.db: what `saslatch user` does,
@@ -94,8 +79,8 @@ class UserStore {
 
   // Takes a passwd-file (Dovecot's format), all of it or nothing: on an error the message lists
   // each bad line, at most kMaxImportErrors of them. Of the extra fields `nologin` and `fail`
-  // import a disabled account; one that narrows who may log in and cannot be kept here
-  // (allow_nets, user= ...) is an error; others are an error too, so that nothing is lost unseen.
+  // import a disabled account; every other one that concerns logging in is an error, since it
+  // cannot be kept here and must not be lost unseen. PLAIN and CRAM-MD5 are stored sealed.
   StoreResult<ImportSummary> import(std::string_view passwd_file, const ImportOptions& options,
                                     Time now);
   static constexpr int kMaxImportErrors = 20;
