@@ -27,7 +27,7 @@ LAYERS = {
     "daemon/password": BASE | {"protocol/base/crypto"},
     "daemon/passdb": BASE | {"protocol/base/crypto", "daemon/password", "daemon/audit"},
     "daemon/state": BASE | {"protocol/base/crypto", "daemon/policy", "daemon/audit"},
-    "daemon/config": BASE | {"daemon/policy"},
+    "daemon/config": BASE | {"protocol/sasl", "daemon/audit", "daemon/policy"},
     "daemon/session": PROTOCOL | EVENTS | {"protocol/base/crypto", "daemon/policy", "daemon/passdb", "daemon/password"},
     "daemon/control": BASE | EVENTS | {"daemon/session", "daemon/policy", "daemon/state", "daemon/passdb"},
     "daemon/net": BASE | EVENTS | {"daemon/session", "daemon/control"},

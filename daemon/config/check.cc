@@ -1,0 +1,166 @@
+#include "daemon/config/check.h"
+
+#include <grp.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <system_error>
+
+#include "daemon/config/reader.h"
+
+namespace saslatch::config {
+namespace {
+
+std::string parent_of(const std::string& path) {
+  const size_t slash = path.find_last_not_of('/', path.rfind('/'));
+  return slash == std::string::npos ? "/" : path.substr(0, slash + 1);
+}
+
+class Checker {
+ public:
+  Checker(const Parsed& parsed, Environment& environment)
+      : parsed_(parsed), environment_(environment) {}
+
+  std::vector<Problem> check() {
+    check_daemon();
+    for (const ListenConfig& listen : parsed_.config.listen) check_listener(listen);
+    for (const PassdbConfig& passdb : parsed_.config.passdb) check_passdb(passdb);
+    for (const std::string& text : policy::warnings(parsed_.config.policy)) {
+      problems_.push_back({Problem::Kind::kWarning, line_of_rule_in(text), text});
+    }
+    std::stable_sort(problems_.begin(), problems_.end(),
+                     [](const Problem& a, const Problem& b) { return a.line < b.line; });
+    return std::move(problems_);
+  }
+
+ private:
+  void add(Problem::Kind kind, const std::string& section, const std::string& key,
+           const std::string& text) {
+    problems_.push_back(
+        {kind, parsed_.line_of(section, key), "[" + section + "] " + key + " = " + text});
+  }
+
+  void demand(const std::string& section, const std::string& key, const std::string& value,
+              const Environment::Trouble& trouble, std::string_view accepted) {
+    if (!trouble) return;
+    add(Problem::Kind::kError, section, key,
+        shown(value) + ": " + *trouble + "; accepted: " + std::string(accepted));
+  }
+
+  void check_daemon() {
+    const DaemonConfig& daemon = parsed_.config.daemon;
+    demand("daemon", "state-dir", daemon.state_dir, environment_.directory(daemon.state_dir),
+           "a directory, or a path where one can be made");
+    demand("daemon", "run-dir", daemon.run_dir, environment_.directory(daemon.run_dir),
+           "a directory, or a path where one can be made");
+    if (daemon.user) {
+      demand("daemon", "user", *daemon.user, environment_.user(*daemon.user),
+             "a user of this machine");
+    }
+    if (daemon.log_target == LogTarget::kJournal && !journal_is_supported()) {
+      add(Problem::Kind::kError, "daemon", "log-target",
+          "journal: this saslatchd was built without libsystemd; accepted: stderr | syslog");
+    }
+    if (daemon.audit_log.empty()) return;
+    const std::string folder = parent_of(daemon.audit_log);
+    if (const auto trouble = environment_.existing_directory(folder)) {
+      add(Problem::Kind::kWarning, "daemon", "audit-log",
+          shown(daemon.audit_log) + ": " + *trouble +
+              "; no audit event is written until the directory is there");
+    }
+  }
+
+  void check_listener(const ListenConfig& listen) {
+    const std::string section = "listen." + listen.name;
+    const auto* socket = std::get_if<std::string>(&listen.socket);
+    if (socket == nullptr) return;
+    const std::string folder = parent_of(*socket);
+    // The daemon makes its own directory, and no other's.
+    if (folder != parsed_.config.daemon.run_dir) {
+      demand(section, "socket", *socket, environment_.existing_directory(folder),
+             "a path in a directory that exists");
+    }
+    if (!listen.owner.empty()) {
+      demand(section, "owner", listen.owner, environment_.user(listen.owner),
+             "a user of this machine");
+    }
+    if (!listen.group.empty()) {
+      demand(section, "group", listen.group, environment_.group(listen.group),
+             "a group of this machine");
+    }
+  }
+
+  void check_passdb(const PassdbConfig& passdb) {
+    const std::string section = "passdb." + passdb.name;
+    const bool is_file = passdb.driver == PassdbDriver::kPasswdFile;
+    if (is_file) {
+      demand(section, "default-scheme", passdb.default_scheme,
+             environment_.scheme(passdb.default_scheme), "a scheme of Dovecot's, like CRYPT");
+    }
+    if (const auto trouble = environment_.passdb(passdb, parsed_.config.daemon)) {
+      add(Problem::Kind::kError, section, is_file ? "path" : "driver",
+          (is_file ? shown(passdb.path) : "embedded") + ": cannot be opened: " + *trouble +
+              "; accepted: " +
+              (is_file ? "a readable file" : "a state-dir with a usable users.db"));
+    }
+  }
+
+  // policy's sentences name the rule; the first name of ours in it gives the line.
+  [[nodiscard]] int line_of_rule_in(const std::string& text) const {
+    for (const policy::Rule& rule : parsed_.config.policy.rules) {
+      if (text.find("[rule." + rule.name + "]") == std::string::npos) continue;
+      return parsed_.line_of("rule." + rule.name, "");
+    }
+    return parsed_.line_of("policy", "");
+  }
+
+  const Parsed& parsed_;
+  Environment& environment_;
+  std::vector<Problem> problems_;
+};
+
+Environment::Trouble directory_trouble(const std::string& path) {
+  struct stat status {};
+  if (stat(path.c_str(), &status) != 0) return std::generic_category().message(errno);
+  if (!S_ISDIR(status.st_mode)) return path + " is no directory";
+  return {};
+}
+
+bool is_number(const std::string& text) {
+  return !text.empty() &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+}  // namespace
+
+std::vector<Problem> check(const Parsed& parsed, Environment& environment) {
+  return Checker(parsed, environment).check();
+}
+
+Environment::Trouble SystemEnvironment::existing_directory(const std::string& path) {
+  return directory_trouble(path);
+}
+
+Environment::Trouble SystemEnvironment::directory(const std::string& path) {
+  std::string at = path;
+  struct stat status {};
+  while (at != "/" && stat(at.c_str(), &status) != 0 && errno == ENOENT) at = parent_of(at);
+  return directory_trouble(at);
+}
+
+Environment::Trouble SystemEnvironment::user(const std::string& name) {
+  if (is_number(name) || getpwnam(name.c_str()) != nullptr) return {};
+  return "there is no such user";
+}
+
+Environment::Trouble SystemEnvironment::group(const std::string& name) {
+  if (is_number(name) || getgrnam(name.c_str()) != nullptr) return {};
+  return "there is no such group";
+}
+
+}  // namespace saslatch::config

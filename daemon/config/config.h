@@ -1,0 +1,115 @@
+#ifndef SASLATCH_DAEMON_CONFIG_CONFIG_H_
+#define SASLATCH_DAEMON_CONFIG_CONFIG_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "daemon/audit/log.h"
+#include "daemon/audit/log_targets.h"
+#include "daemon/policy/settings.h"
+#include "protocol/base/ip_address.h"
+
+namespace saslatch::config {
+
+// saslatch.conf as typed values. The member initialisers are the defaults of the manual; what each
+// key means stands in keys.cc, the one table of keys.
+
+struct DaemonConfig {
+  std::string state_dir = "/var/lib/saslatch";
+  std::string run_dir = "/run/saslatch";
+  // Absent: "saslatch" if that user exists, else nobody is dropped to.
+  std::optional<std::string> user;
+  unsigned threads = 0;       // 0: one per core
+  unsigned hash_threads = 0;  // 0: one per core
+  LogTarget log_target = LogTarget::kStderr;
+  LogLevel log_level = LogLevel::kInfo;
+  std::string audit_log = "/var/log/saslatch/audit.jsonl";  // empty: none
+
+  friend bool operator==(const DaemonConfig&, const DaemonConfig&) = default;
+};
+
+inline constexpr const char* kDefaultUser = "saslatch";
+
+enum class ListenProtocol { kDovecot, kDovecotMaster, kSaslauthd, kMetrics };
+enum class OnTemporaryFailure { kDisconnect, kReply };
+
+// Where a listener listens: a UNIX socket's path, or an address and port.
+struct TcpAddress {
+  IpAddress address;
+  uint16_t port = 0;
+
+  // "127.0.0.1:2525", "[::1]:2525".
+  [[nodiscard]] std::string to_string() const;
+  friend bool operator==(const TcpAddress&, const TcpAddress&) = default;
+};
+using SocketAddress = std::variant<std::string, TcpAddress>;
+std::string to_string(const SocketAddress& address);
+
+// [listen.NAME]
+struct ListenConfig {
+  std::string name;
+  ListenProtocol protocol = ListenProtocol::kDovecot;
+  SocketAddress socket;
+  mode_t mode = 0660;  // these three of a UNIX socket only
+  std::string owner;   // empty: the daemon's user
+  std::string group;
+  bool allow_remote = false;
+  OnTemporaryFailure on_temporary_failure = OnTemporaryFailure::kDisconnect;
+  std::optional<bool> plaintext_needs_tls;  // see config::plaintext_needs_tls()
+
+  friend bool operator==(const ListenConfig&, const ListenConfig&) = default;
+};
+
+struct MechanismsConfig {
+  std::vector<std::string> offer = {"PLAIN", "LOGIN", "CRAM-MD5"};  // upper case
+  bool plaintext_needs_tls = true;
+
+  friend bool operator==(const MechanismsConfig&, const MechanismsConfig&) = default;
+};
+
+struct UsernamesConfig {
+  bool lowercase = true;
+  std::string default_domain;
+  std::string allowed_chars = "abcdefghijklmnopqrstuvwxyz0123456789.-_@+";
+
+  friend bool operator==(const UsernamesConfig&, const UsernamesConfig&) = default;
+};
+
+enum class PassdbDriver { kEmbedded, kPasswdFile };
+
+// [passdb.NAME]
+struct PassdbConfig {
+  std::string name;
+  PassdbDriver driver = PassdbDriver::kEmbedded;
+  std::string path;                      // kPasswdFile only
+  std::string default_scheme = "CRYPT";  // kPasswdFile only; upper case
+
+  friend bool operator==(const PassdbConfig&, const PassdbConfig&) = default;
+};
+
+struct Config {
+  DaemonConfig daemon;
+  std::vector<ListenConfig> listen;  // in file order, never empty
+  MechanismsConfig mechanisms;
+  UsernamesConfig usernames;
+  std::vector<PassdbConfig> passdb;   // in file order, never empty
+  std::string preset = "small-site";  // "none" where the file has rules and no preset
+  policy::Settings policy;            // with the rules in force, and [daemon] max-subjects
+};
+
+// Whether PLAIN and LOGIN need `secured` at this listener: its own word, else no for saslauthd
+// (which is never told), else that of [mechanisms].
+bool plaintext_needs_tls(const Config& config, const ListenConfig& listen);
+
+// The keys, as "[daemon] threads", in which the two differ and that take effect at a restart only:
+// state-dir, run-dir, user, threads. A reload keeps the running values of those.
+std::vector<std::string> needs_restart(const Config& running, const Config& next);
+
+}  // namespace saslatch::config
+
+#endif  // SASLATCH_DAEMON_CONFIG_CONFIG_H_

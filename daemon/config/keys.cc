@@ -1,0 +1,330 @@
+#include "daemon/config/keys.h"
+
+#include "daemon/policy/presets.h"
+
+namespace saslatch::config {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kDay = 24h;
+// Beside "/control" and "/auth" under it.
+constexpr size_t kLongestRunDir = 90;
+constexpr size_t kLongestPath = 1024;
+// A thread costs a stack; no machine has more cores than this to give.
+constexpr uint64_t kMostThreads = 256;
+
+// Binds a member, reached through `access`, to a kind of value. The default is the member's own.
+template <typename T, typename V, typename Access>
+Key<T> key(std::string name, Kind<V> kind, Access access, std::string help) {
+  Key<T> key;
+  key.name = std::move(name);
+  key.accepts = kind.accepts;
+  key.help = std::move(help);
+  T fresh{};
+  key.default_value = kind.print(access(fresh));
+  key.set = [kind, access](T& target, std::string_view text) -> tl::expected<void, Reason> {
+    auto value = kind.parse(text);
+    if (!value) return tl::unexpected(std::move(value.error()));
+    access(target) = std::move(*value);
+    return {};
+  };
+  key.get = [kind, access](const T& target) { return kind.print(access(target)); };
+  return key;
+}
+
+template <typename T>
+Key<T> required(Key<T> key) {
+  key.required = true;
+  key.default_value.clear();
+  return key;
+}
+
+}  // namespace
+
+std::vector<Key<Config>> daemon_keys() {
+  using T = Config;
+  return {
+      key<T>(
+          "state-dir", path(kLongestPath), [](auto& c) -> auto& { return c.daemon.state_dir; },
+          "Holds the embedded databases: users.db and the state of the policy. One daemon for "
+          "each state directory. A change takes a restart."),
+      key<T>(
+          "run-dir", path(kLongestRunDir), [](auto& c) -> auto& { return c.daemon.run_dir; },
+          "Holds the control socket, RUN-DIR/control, and RUN-DIR/auth if no listener is "
+          "configured. A change takes a restart."),
+      key<T>(
+          "user", optional_of(account(), std::string(kDefaultUser) + " if it exists"),
+          [](auto& c) -> auto& { return c.daemon.user; },
+          "Whom the daemon becomes after opening its sockets, when it is started as root "
+          "without a service manager. A change takes a restart."),
+      key<T>(
+          "threads", as<unsigned>(number(0, kMostThreads)),
+          [](auto& c) -> auto& { return c.daemon.threads; },
+          "Event loops; 0 is one for each core. A change takes a restart."),
+      key<T>(
+          "hash-threads", as<unsigned>(number(0, kMostThreads)),
+          [](auto& c) -> auto& { return c.daemon.hash_threads; },
+          "Threads for password hashing and blocking look-ups; 0 is one for each core."),
+      key<T>(
+          "log-target",
+          one_of<LogTarget>({{"stderr", LogTarget::kStderr},
+                             {"journal", LogTarget::kJournal},
+                             {"syslog", LogTarget::kSyslog}}),
+          [](auto& c) -> auto& { return c.daemon.log_target; },
+          "Where log lines go. syslog uses the facility mail."),
+      key<T>(
+          "log-level",
+          one_of<LogLevel>({{"debug", LogLevel::kDebug},
+                            {"info", LogLevel::kInfo},
+                            {"warning", LogLevel::kWarning},
+                            {"error", LogLevel::kError}}),
+          [](auto& c) -> auto& { return c.daemon.log_level; },
+          "Lines below it are left out. The failures of users are of level info."),
+      key<T>(
+          "audit-log", or_empty(path(kLongestPath), "none", std::string()),
+          [](auto& c) -> auto& { return c.daemon.audit_log; },
+          "The audit log, one JSON object a line. If it cannot be written, authentication goes "
+          "on and the log says so once a minute."),
+      key<T>(
+          "max-subjects", as<size_t>(size(1000, 100'000'000)),
+          [](auto& c) -> auto& { return c.policy.max_subjects; },
+          "Bounds what the policy remembers: counted subjects, locks, familiar networks. When "
+          "it is full, the entry least worth keeping goes, never a live lock."),
+  };
+}
+
+std::vector<Key<Config>> mechanisms_keys() {
+  using T = Config;
+  return {
+      key<T>(
+          "offer", mechanisms(), [](auto& c) -> auto& { return c.mechanisms.offer; },
+          "The mechanisms that clients are told of, in this order."),
+      key<T>(
+          "plaintext-needs-tls", yes_or_no(),
+          [](auto& c) -> auto& { return c.mechanisms.plaintext_needs_tls; },
+          "PLAIN and LOGIN are refused, before any prompt, where the client does not say that "
+          "its own client's connection is secured."),
+  };
+}
+
+std::vector<Key<Config>> usernames_keys() {
+  using T = Config;
+  return {
+      key<T>(
+          "lowercase", yes_or_no(), [](auto& c) -> auto& { return c.usernames.lowercase; },
+          "Names are turned to lower case before they are looked up and counted."),
+      key<T>(
+          "default-domain", or_empty(domain(), "none", std::string()),
+          [](auto& c) -> auto& { return c.usernames.default_domain; },
+          "Appended, with an @, to a name that has none."),
+      key<T>(
+          "allowed-chars", character_set(),
+          [](auto& c) -> auto& { return c.usernames.allowed_chars; },
+          "A name with any other character is refused as malformed and never looked up."),
+  };
+}
+
+std::vector<Key<Config>> policy_keys() {
+  using T = Config;
+  return {
+      key<T>(
+          "mode",
+          one_of<policy::Mode>(
+              {{"enforce", policy::Mode::kEnforce}, {"observe", policy::Mode::kObserve}}),
+          [](auto& c) -> auto& { return c.policy.mode; },
+          "observe decides everything and writes what it would have done into the audit log, "
+          "but refuses and delays nobody."),
+      key<T>(
+          "preset", preset(), [](auto& c) -> auto& { return c.preset; },
+          "The shipped rules to start from. Without this key any [rule.NAME] replaces them; "
+          "with it the file's rules are changes to the preset, by name."),
+      key<T>(
+          "trusted", networks(), [](auto& c) -> auto& { return c.policy.trusted; },
+          "Clients from there, monitoring and the like, are never counted and never refused."),
+      key<T>(
+          "shared", networks(), [](auto& c) -> auto& { return c.policy.shared; },
+          "Webmail, proxies, carrier-grade NAT: many people behind one address, counted for "
+          "each account only."),
+      key<T>(
+          "ipv4-prefix", as<int>(number(1, 32)),
+          [](auto& c) -> auto& { return c.policy.ipv4_prefix; },
+          "How much of an IPv4 address is its network, unless a rule says otherwise."),
+      key<T>(
+          "ipv6-prefix", as<int>(number(1, 128)),
+          [](auto& c) -> auto& { return c.policy.ipv6_prefix; },
+          "How much of an IPv6 address is its network, unless a rule says otherwise."),
+      key<T>(
+          "familiar-for", duration(0ms, 3650 * kDay),
+          [](auto& c) -> auto& { return c.policy.familiar_for; },
+          "How long after a success a network stays familiar to an account."),
+      key<T>(
+          "familiar-max", as<size_t>(number(0, 1000)),
+          [](auto& c) -> auto& { return c.policy.familiar_max; },
+          "How many networks are familiar to one account, the newest."),
+      key<T>(
+          "failure-delay", duration(0ms, 9s),
+          [](auto& c) -> auto& { return c.policy.failure_delay; },
+          "A failed answer is held this long, give or take a fifth, the time of the check "
+          "included; 0 turns it off."),
+      key<T>(
+          "max-hold", duration(100ms, 9s), [](auto& c) -> auto& { return c.policy.max_hold; },
+          "No answer is ever held longer than this in all. Postfix waits 10 s, chasquid 5 s."),
+      key<T>(
+          "held-answers", as<size_t>(number(0, 1'000'000)),
+          [](auto& c) -> auto& { return c.policy.held_answers; },
+          "When more than this are held, the oldest is released at once."),
+  };
+}
+
+std::vector<Key<ListenConfig>> listen_keys() {
+  using T = ListenConfig;
+  return {
+      key<T>(
+          "protocol",
+          one_of<ListenProtocol>({{"dovecot", ListenProtocol::kDovecot},
+                                  {"dovecot-master", ListenProtocol::kDovecotMaster},
+                                  {"saslauthd", ListenProtocol::kSaslauthd},
+                                  {"metrics", ListenProtocol::kMetrics}}),
+          [](auto& l) -> auto& { return l.protocol; },
+          "dovecot is what Postfix, Exim, chasquid and Dovecot speak to authenticate; "
+          "dovecot-master tells which users exist; saslauthd is for Cyrus SASL; metrics answers "
+          "GET /metrics."),
+      required(key<T>(
+          "socket", socket_address(), [](auto& l) -> auto& { return l.socket; },
+          "Where to listen.")),
+      key<T>(
+          "mode", file_mode(), [](auto& l) -> auto& { return l.mode; },
+          "The permissions of a UNIX socket."),
+      key<T>(
+          "owner", or_empty(account(), "the daemon's own", std::string()),
+          [](auto& l) -> auto& { return l.owner; },
+          "Who owns a UNIX socket. If it cannot be set, the daemon does not start."),
+      key<T>(
+          "group", or_empty(account(), "the daemon's own", std::string()),
+          [](auto& l) -> auto& { return l.group; },
+          "The group of a UNIX socket. If it cannot be set, the daemon does not start."),
+      key<T>(
+          "allow-remote", yes_or_no(), [](auto& l) -> auto& { return l.allow_remote; },
+          "Permits an address that other hosts can reach. None of these protocols is "
+          "encrypted, and passwords pass through them."),
+      key<T>(
+          "on-temporary-failure",
+          one_of<OnTemporaryFailure>({{"disconnect", OnTemporaryFailure::kDisconnect},
+                                      {"reply", OnTemporaryFailure::kReply}}),
+          [](auto& l) -> auto& { return l.on_temporary_failure; },
+          "What a client of protocol dovecot sees when the trouble is ours. Postfix and Exim "
+          "make a permanent 535 of every FAIL, and of a closed connection a temporary 454; reply "
+          "is for clients that know code=temp_fail."),
+      key<T>(
+          "plaintext-needs-tls",
+          optional_of(yes_or_no(), "as in [mechanisms]; for protocol = saslauthd no"),
+          [](auto& l) -> auto& { return l.plaintext_needs_tls; },
+          "Overrides the key of the same name in [mechanisms]. saslauthd's protocol never tells "
+          "whether a connection is secured."),
+  };
+}
+
+std::vector<Key<PassdbConfig>> passdb_keys() {
+  using T = PassdbConfig;
+  return {
+      required(key<T>(
+          "driver",
+          one_of<PassdbDriver>(
+              {{"embedded", PassdbDriver::kEmbedded}, {"passwd-file", PassdbDriver::kPasswdFile}}),
+          [](auto& p) -> auto& { return p.driver; },
+          "embedded is STATE-DIR/users.db, which \"saslatch user\" keeps; passwd-file "
+          "is a file in Dovecot's format.")),
+      key<T>(
+          "path", or_empty(path(kLongestPath), "for driver = embedded", std::string()),
+          [](auto& p) -> auto& { return p.path; },
+          "The file of driver = passwd-file; picked up when it changes."),
+      key<T>(
+          "default-scheme", scheme(), [](auto& p) -> auto& { return p.default_scheme; },
+          "The scheme of passwords in a passwd-file that name none."),
+  };
+}
+
+std::vector<Key<policy::Rule>> rule_keys() {
+  using T = policy::Rule;
+  using policy::Count, policy::By, policy::Then, policy::Answer;
+  const auto words = [](auto... values) {
+    using V = std::common_type_t<decltype(values)...>;
+    return one_of<V>({{std::string(policy::to_string(values)), values}...});
+  };
+  return {
+      key<T>(
+          "enabled", yes_or_no(), [](auto& r) -> auto& { return r.enabled; },
+          "no turns the rule off, one of a preset for example."),
+      required(key<T>(
+          "count",
+          words(Count::kAttempts, Count::kFailures, Count::kUnknownUsers, Count::kDistinctUsers,
+                Count::kDistinctPasswords),
+          [](auto& r) -> auto& { return r.count; },
+          "What is an event: verified attempts; failures, the same wrong password for "
+          "the same user once an hour; failures for accounts that don't exist; "
+          "different names, or passwords, that failed.")),
+      required(key<T>(
+          "by",
+          words(By::kIp, By::kNetwork, By::kUser, By::kUserNetwork, By::kPassword, By::kEveryone),
+          [](auto& r) -> auto& { return r.by; }, "Whom the events are counted for.")),
+      required(key<T>(
+          "limit", limit(), [](auto& r) -> auto& { return r.limit; },
+          "How many events inside how long trip the rule.")),
+      required(key<T>(
+          "then", words(Then::kLock, Then::kRefuse, Then::kDelay),
+          [](auto& r) -> auto& { return r.then; },
+          "lock refuses the subject for a time; refuse refuses while that many events "
+          "remain in the window; delay holds answers, right or wrong.")),
+      key<T>(
+          "for", or_empty(duration(1ms, policy::kMaxLock), "for then = refuse", Milliseconds(0)),
+          [](auto& r) -> auto& { return r.lasts; }, "How long a lock lasts, or an answer is held."),
+      key<T>(
+          "growing", optional_of(growth(), "constant"), [](auto& r) -> auto& { return r.growing; },
+          "Each further lock within 24 h of the last one's end is longer, up to the cap."),
+      key<T>(
+          "spare",
+          Kind<bool>{"familiar, or nothing: nobody",
+                     [](std::string_view text) -> Value<bool> {
+                       if (text.empty() || text == "familiar") return !text.empty();
+                       return tl::unexpected(Reason());
+                     },
+                     [](const bool& spare) { return std::string(spare ? "familiar" : ""); }},
+          [](auto& r) -> auto& { return r.spare_familiar; },
+          "An attempt from a network that is familiar to the account is not hit by this rule."),
+      key<T>(
+          "answer", words(Answer::kFail, Answer::kTemporary),
+          [](auto& r) -> auto& { return r.answer; },
+          "How the refused attempt looks: like a wrong password, or like our own trouble."),
+      key<T>(
+          "ipv4-prefix", optional_of(as<int>(number(1, 32)), "as in [policy]"),
+          [](auto& r) -> auto& { return r.ipv4_prefix; }, "What network means to this rule."),
+      key<T>(
+          "ipv6-prefix", optional_of(as<int>(number(1, 128)), "as in [policy]"),
+          [](auto& r) -> auto& { return r.ipv6_prefix; }, "What network means to this rule."),
+  };
+}
+
+std::vector<SectionInfo> key_table() {
+  const auto infos = [](const auto& keys) {
+    return std::vector<KeyInfo>(keys.begin(), keys.end());
+  };
+  return {
+      {"daemon", false, "The daemon itself.", infos(daemon_keys())},
+      {"listen", true,
+       "A socket to listen on. Without any, the daemon listens on RUN-DIR/auth for protocol "
+       "dovecot.",
+       infos(listen_keys())},
+      {"mechanisms", false, "What is offered.", infos(mechanisms_keys())},
+      {"usernames", false, "How a name is made one name before anybody looks at it.",
+       infos(usernames_keys())},
+      {"passdb", true,
+       "Where accounts live. In the order of the file; the first that knows the user decides. "
+       "Without any, the embedded database.",
+       infos(passdb_keys())},
+      {"policy", false, "What all rules share.", infos(policy_keys())},
+      {"rule", true, "When somebody is slowed, refused or locked.", infos(rule_keys())},
+  };
+}
+
+}  // namespace saslatch::config
