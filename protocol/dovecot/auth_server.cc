@@ -197,13 +197,9 @@ std::optional<AuthServer::Event> AuthServer::take_line(std::string_view line) {
   const std::string_view command = *fields.next();
   switch (phase_) {
     case Phase::kVersion: {
-      const auto major = fields.next();
-      const auto minor = fields.next();
-      if (command != "VERSION" || !minor) return broken("the first line is not VERSION");
-      if (*major != "1") return broken("the client's major version is not 1");
-      const auto number = parse_number<uint32_t>(*minor);
-      if (!number) return broken("the client's minor version is not a number");
-      client_minor_ = *number;
+      const auto minor = parse_version(command, fields);
+      if (!minor) return broken(minor.error().message);
+      client_minor_ = *minor;
       phase_ = Phase::kCpid;
       return std::nullopt;
     }

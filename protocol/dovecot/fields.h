@@ -6,6 +6,8 @@
 #include <optional>
 #include <string_view>
 
+#include "protocol/base/result.h"
+
 namespace saslatch::dovecot {
 
 // The TAB-separated fields of one line, in order, still escaped. Borrows the line.
@@ -57,6 +59,18 @@ inline std::optional<uint32_t> parse_id(std::optional<std::string_view> field) {
   if (!field) return std::nullopt;
   const auto id = parse_number<uint32_t>(*field);
   return id == 0u ? std::nullopt : id;
+}
+
+// The minor of a VERSION line, the first line of either side in both protocols. Its command is
+// taken out of `fields` already. The major must be ours.
+inline Result<uint32_t> parse_version(std::string_view command, Fields& fields) {
+  const auto major = fields.next();
+  const auto minor = fields.next();
+  if (command != "VERSION" || !minor) return failure("the first line is not VERSION");
+  if (*major != "1") return failure("the major version is not 1");
+  const auto number = parse_number<uint32_t>(*minor);
+  if (!number) return failure("the minor version is not a number");
+  return *number;
 }
 
 }  // namespace saslatch::dovecot

@@ -37,12 +37,8 @@ std::optional<MasterServer::Event> MasterServer::take_line(std::string_view line
   Fields fields(line);
   const std::string_view command = *fields.next();
   if (!greeted_) {
-    const auto major = fields.next();
-    const auto minor = fields.next();
-    if (command != "VERSION" || !minor) return broken("the first line is not VERSION");
-    if (*major != "1") return broken("the client's major version is not 1");
-    if (!parse_number<uint32_t>(*minor)) {
-      return broken("the client's minor version is not a number");
+    if (const auto minor = parse_version(command, fields); !minor) {
+      return broken(minor.error().message);
     }
     greeted_ = true;
     return std::nullopt;
