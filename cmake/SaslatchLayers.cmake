@@ -37,14 +37,16 @@ function(saslatch_layer name)
   endif()
 endfunction()
 
-# saslatch_test(NAME SOURCES file... USES target...): a GoogleTest program, one ctest entry a case.
+# saslatch_test(NAME SOURCES file... USES target... [LABELS label...]): a GoogleTest program, one ctest
+# entry a case.
 function(saslatch_test name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;USES" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "SOURCES;USES;LABELS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_USES} GTest::gmock GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE
     SASLATCH_TESTS_DIR="${PROJECT_SOURCE_DIR}/tests")
-  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 300)
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST
+    PROPERTIES TIMEOUT 300 LABELS "${ARG_LABELS}")
 endfunction()
 
 # saslatch_fuzz(NAME USES target...): tests/fuzz/NAME_fuzz.cc with its corpus tests/fuzz/corpus/NAME.

@@ -5,7 +5,6 @@
 #include <string>
 #include <string_view>
 
-#include "daemon/password/stored_password.h"
 #include "protocol/base/random.h"
 #include "protocol/base/result.h"
 #include "protocol/base/secret.h"
@@ -24,14 +23,6 @@ Result<void> check_acceptable(std::string_view password);
 // creatable_schemes() (any case is taken), a password that check_acceptable() or the scheme
 // refuses (bcrypt reads 72 bytes), or no memory. Slow like a check: not for an event loop.
 Result<Secret> create(std::string_view scheme, std::string_view password, Random& random);
-
-// A credential whose check costs what a check of `stored` costs and that no password matches: same
-// scheme and parameters, salt and hash at random. For the dummy check of an unknown user. Nothing
-// is hashed, and nothing of `stored` but its parameters is in it.
-std::string dummy_like(const StoredPassword& stored, Random& random);
-
-// The same for what create() makes with its default scheme: for a passdb without users yet.
-std::string default_dummy(Random& random);
 
 }  // namespace saslatch::password
 

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <variant>
 
+#include "daemon/password/argon2_string.h"
+#include "daemon/password/crypt_string.h"
 #include "protocol/base/crypto/cram_md5_context.h"
 #include "protocol/base/crypto/digest.h"
 #include "protocol/base/result.h"
@@ -13,8 +15,9 @@
 
 namespace saslatch::password {
 
-// What a stored password can be, one type for each way to check it. All numbers are inside the
-// limits of limits.h: whatever parse() returns may be run.
+// What a stored password can be, one type for each way to check it; Crypt (CRYPT and all that
+// crypt_r(3) computes) and Argon2 have their own headers. All numbers are inside the limits of
+// limits.h: whatever parse() returns may be run.
 
 // PLAIN, CLEAR, CLEARTEXT. Empty: matches nothing.
 struct Plaintext {
@@ -24,7 +27,6 @@ struct Plaintext {
 // PLAIN-TRUNC, of which the given password may be longer than what is stored.
 struct TruncatedPlaintext {
   Secret prefix;
-  bool cut;  // false: nothing was cut off, and the password must be the same
 };
 
 // CRAM-MD5, HMAC-MD5.
@@ -37,21 +39,6 @@ struct SaltedDigest {
   Hash hash;
   std::string digest;
   std::string salt;
-};
-
-// CRYPT and all that crypt_r(3) checks: DES, MD5, SHA-256, SHA-512, bcrypt, yescrypt, scrypt.
-struct Crypt {
-  std::string hashed;  // the whole string; its setting is its beginning
-  size_t salt_begin;   // where the salt starts in it ...
-  size_t hash_begin;   // ... and where the hash
-};
-
-// ARGON2I, ARGON2ID, ARGON2.
-struct Argon2 {
-  std::string encoded;  // "$argon2id$v=19$m=...,t=...,p=...$salt$hash"
-  bool id;              // Argon2id, else Argon2i
-  size_t salt_size;     // bytes, decoded
-  size_t hash_size;
 };
 
 // PBKDF2 with HMAC-SHA1; the salt is used as it is written.
