@@ -58,7 +58,7 @@ class Process:
     signal nothing but this process and, where it led one, its own group.
     """
 
-    def __init__(self, name, argv, log, env=None, cwd=None, pass_fds=(), before_exec=None):
+    def __init__(self, name, argv, log, env=None, cwd=None, close_fds=True, before_exec=None):
         self.name, self.argv, self.log = name, [str(a) for a in argv], log
         parent = os.getpid()
 
@@ -72,7 +72,7 @@ class Process:
         with open(log, "ab") as out:
             self._popen = subprocess.Popen(
                 self.argv, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-                env=env, cwd=cwd, start_new_session=True, pass_fds=pass_fds, preexec_fn=prepare)
+                env=env, cwd=cwd, start_new_session=True, close_fds=close_fds, preexec_fn=prepare)
         self.pid = self._popen.pid
 
     def running(self):

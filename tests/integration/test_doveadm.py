@@ -1,0 +1,58 @@
+"""The real doveadm against our sockets: Dovecot's own client of both protocols."""
+
+import unittest
+
+from harness import clients, programs, setups
+from harness.case import IntegrationCase
+from harness.setups import ALICE, PASSWORD
+
+BOB = "bob@example.com"
+
+
+class Doveadm(IntegrationCase):
+    @classmethod
+    def prepare(cls):
+        programs.need("doveadm")
+        cls.config = clients.doveadm_config(cls.box)
+        cls.daemon = setups.on_socket(cls.box, listeners={
+            "auth": "protocol = dovecot\n", "userdb": "protocol = dovecot-master\n"}).start()
+        cls.auth, cls.userdb = cls.daemon.sockets
+        for user in (ALICE, BOB):
+            cls.daemon.add_user(user, PASSWORD)
+
+    def test_auth_test_says_who_was_let_in(self):
+        code, text = clients.doveadm_auth_test(self.config, self.auth, ALICE, PASSWORD, "secured")
+        self.assertEqual(code, 0, text)
+        self.assertIn("auth succeeded", text)
+        self.assertIn(f"user={ALICE}", text)
+
+    def test_auth_test_in_clear_is_refused(self):
+        code, text = clients.doveadm_auth_test(self.config, self.auth, ALICE, PASSWORD)
+        self.assertEqual(code, 77, text)
+        self.daemon.wait_audit(outcome="refused", cause="needs-tls", service="doveadm")
+
+    def test_auth_test_passes_the_address_on(self):
+        clients.doveadm_auth_test(self.config, self.auth, ALICE, "wrong", "secured", "service=imap",
+                                  "rip=2001:db8::1", "session=abc")
+        self.daemon.wait_audit(outcome="fail", rip="2001:db8::1", service="imap", session="abc")
+
+    def test_user_finds_who_is_there(self):
+        code, text = clients.doveadm_user(self.config, self.userdb, ALICE)
+        self.assertEqual(code, 0, text)
+        fields = dict(line.split("\t", 1) for line in text.splitlines() if "\t" in line)
+        self.assertEqual((fields["uid"], fields["gid"]), ("65534", "65534"))
+
+    def test_user_does_not_find_who_is_not(self):
+        code, text = clients.doveadm_user(self.config, self.userdb, "nobody-here@example.com")
+        self.assertEqual(code, 67, text)
+
+    def test_user_lists_by_mask(self):
+        for mask, names in (("*", [ALICE, BOB]), ("a*", [ALICE]), ("B?B@*", [BOB]), ("x*", [])):
+            with self.subTest(mask=mask):
+                _, text = clients.doveadm_user(self.config, self.userdb, mask)
+                self.assertEqual(sorted(w for w in text.split() if "@" in w and "*" not in w),
+                                 names, text)
+
+
+if __name__ == "__main__":
+    unittest.main()
