@@ -6,7 +6,8 @@ namespace {
 tl::unexpected<SqlError> error_of(sqlite3* connection, int code) {
   const char* text = connection == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(connection);
   const int extended = connection == nullptr ? code : sqlite3_extended_errcode(connection);
-  return tl::unexpected(SqlError{extended, text});
+  const int system_error = connection == nullptr ? 0 : sqlite3_system_errno(connection);
+  return tl::unexpected(SqlError{extended, text, system_error});
 }
 
 }  // namespace

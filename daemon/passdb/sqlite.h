@@ -12,10 +12,11 @@
 
 namespace saslatch::passdb {
 
-// What SQLite said: its extended result code, and its text.
+// What SQLite said: its extended result code, its text, and the errno behind it (0: none).
 struct SqlError {
   int code;
   std::string text;
+  int system_error = 0;
   [[nodiscard]] int primary() const { return code & 0xff; }
 };
 

@@ -1,0 +1,307 @@
+#include "daemon/passdb/embedded.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <mutex>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "daemon/passdb/mask.h"
+#include "daemon/passdb/secret_key.h"
+#include "daemon/passdb/typical.h"
+#include "daemon/passdb/users_db.h"
+#include "protocol/base/crypto/aead.h"
+
+namespace saslatch::passdb {
+namespace {
+
+constexpr std::string_view kFind =
+    "SELECT a.enabled, c.kind, c.data FROM accounts a LEFT JOIN credentials c ON c.account = a.id "
+    "WHERE a.name = ?1 ORDER BY c.serial LIMIT ?2";
+constexpr std::string_view kListPage =
+    "SELECT name FROM accounts WHERE name > ?1 ORDER BY name LIMIT 1000";
+constexpr std::string_view kNewest =
+    "SELECT data FROM credentials WHERE kind = 'hash' ORDER BY account DESC LIMIT ?1";
+
+// More idle connections than lookups run at the same time on any machine.
+constexpr size_t kMaxIdle = 64;
+
+// Which file a path names, whatever is in it.
+struct FileId {
+  uint64_t device = 0;
+  uint64_t inode = 0;
+  friend bool operator==(const FileId&, const FileId&) = default;
+};
+
+// One reader with its statement prepared.
+struct Reader {
+  Database database;
+  Statement find;
+  FileId file;
+  bool frozen;
+};
+
+}  // namespace
+
+class EmbeddedPassdb::Impl {
+ public:
+  Impl(std::string name, std::string state_dir, Random& random)
+      : name_(std::move(name)), state_dir_(std::move(state_dir)), random_(random) {}
+
+  Result<void> prepare();
+  [[nodiscard]] Lookup find(const std::string& username);
+  bool list(std::string_view mask, const std::function<bool(std::string_view)>& each);
+  [[nodiscard]] TypicalCredential typical_credential();
+  [[nodiscard]] PassdbStatus status();
+  [[nodiscard]] std::string_view name() const { return name_; }
+
+ private:
+  using ReaderResult = tl::expected<std::unique_ptr<Reader>, std::string>;
+
+  // A reader of the file that the path names now.
+  ReaderResult take_reader();
+  // Back for the next lookup; one that failed is not given back.
+  void give_back(std::unique_ptr<Reader> reader);
+  SqlResult<Lookup> read_account(Reader& reader, const std::string& username);
+  // Adds what a sealed credential holds to the account, or why it cannot be had.
+  void add_sealed(Reader& reader, std::string_view sealed, Account& account);
+  std::shared_ptr<const Secret> load_key(std::string& why);
+  SqlResult<TypicalCredential> sample(Reader& reader);
+
+  const std::string name_;
+  const std::string state_dir_;
+  Random& random_;
+
+  std::mutex idle_mutex_;
+  std::vector<std::unique_ptr<Reader>> idle_;
+
+  std::mutex key_mutex_;
+  std::shared_ptr<const Secret> key_;
+
+  std::mutex typical_mutex_;  // guards these three
+  std::unique_ptr<Reader> typical_reader_;
+  int64_t typical_version_ = -1;  // of the database as typical_reader_ counts it
+  TypicalCredential typical_;
+};
+
+Result<void> EmbeddedPassdb::Impl::prepare() {
+  auto database = open_users_db_for_writing(state_dir_);
+  if (!database) {
+    // Where it cannot be written it may still be read.
+    auto readable = open_users_db_for_reading(state_dir_);
+    if (!readable) return failure(database.error().message);
+    database = std::move(readable->database);
+  }
+  if (auto key = key_for(*database, state_dir_, random_); !key) {
+    return failure(key.error().message);
+  }
+  return {};
+}
+
+EmbeddedPassdb::Impl::ReaderResult EmbeddedPassdb::Impl::take_reader() {
+  struct stat status {};
+  const std::string path = users_db_path(state_dir_);
+  if (stat(path.c_str(), &status) != 0) {
+    return tl::unexpected("cannot open " + path + ": " + std::generic_category().message(errno));
+  }
+  const FileId file{status.st_dev, status.st_ino};
+  {
+    const std::lock_guard lock(idle_mutex_);
+    // The file was replaced: what is open is another one's.
+    std::erase_if(idle_, [&file](const auto& reader) { return reader->file != file; });
+    if (!idle_.empty()) {
+      auto reader = std::move(idle_.back());
+      idle_.pop_back();
+      return reader;
+    }
+  }
+  auto opened = open_users_db_for_reading(state_dir_);
+  if (!opened) return tl::unexpected(opened.error().message);
+  auto find = opened->database.prepare(kFind);
+  if (!find) return tl::unexpected(store_error(find.error(), state_dir_).message);
+  return std::make_unique<Reader>(
+      Reader{std::move(opened->database), *std::move(find), file, opened->frozen});
+}
+
+void EmbeddedPassdb::Impl::give_back(std::unique_ptr<Reader> reader) {
+  if (reader->frozen) return;
+  const std::lock_guard lock(idle_mutex_);
+  if (idle_.size() < kMaxIdle) idle_.push_back(std::move(reader));
+}
+
+Lookup EmbeddedPassdb::Impl::find(const std::string& username) {
+  auto reader = take_reader();
+  if (!reader) return Unavailable{reader.error()};
+  auto found = read_account(**reader, username);
+  if (!found) return Unavailable{store_error(found.error(), state_dir_).message};
+  give_back(*std::move(reader));
+  return *std::move(found);
+}
+
+SqlResult<Lookup> EmbeddedPassdb::Impl::read_account(Reader& reader, const std::string& username) {
+  Statement& find = reader.find;
+  find.text(1, username).integer(2, kMaxCredentials);
+  Account account;
+  account.name = username;
+  bool known = false;
+  for (;;) {
+    const auto row = find.step();
+    if (!row) return tl::unexpected(row.error());
+    if (!*row) break;
+    known = true;
+    account.disabled = find.column_integer(0) == 0;
+    if (find.is_null(1)) continue;  // an account without credentials
+    if (find.column(1) == "sealed") {
+      add_sealed(reader, find.column(2), account);
+    } else {
+      account.credentials.emplace_back(find.column(2));
+    }
+  }
+  find.reset();
+  if (!known) return UnknownUser{};
+  return account;
+}
+
+void EmbeddedPassdb::Impl::add_sealed(Reader& reader, std::string_view sealed, Account& account) {
+  const std::string place = seal_place(account.name);
+  std::shared_ptr<const Secret> key;
+  {
+    const std::lock_guard lock(key_mutex_);
+    key = key_;
+  }
+  std::optional<Secret> opened;
+  if (key) opened = open_sealed(*key, sealed, place);
+  if (!opened) {
+    // Perhaps the key file came, or was restored, after we read it.
+    key = load_key(account.withheld);
+    if (!key) return;
+    opened = open_sealed(*key, sealed, place);
+  }
+  if (opened) {
+    account.credentials.push_back(*std::move(opened));
+    return;
+  }
+  const auto check = check_key(reader.database, *key);
+  if (check && *check == KeyCheck::kRight) {
+    account.damaged = "a sealed credential does not open; set the password again";
+  } else {
+    account.withheld = secret_key_path(state_dir_) +
+                       " is not the key this database was sealed with; restore it from a backup";
+  }
+}
+
+std::shared_ptr<const Secret> EmbeddedPassdb::Impl::load_key(std::string& why) {
+  auto loaded = load_secret_key(state_dir_);
+  if (!loaded) {
+    why = loaded.error().message;
+    return nullptr;
+  }
+  const std::lock_guard lock(key_mutex_);
+  key_ = std::make_shared<const Secret>(*std::move(loaded));
+  return key_;
+}
+
+bool EmbeddedPassdb::Impl::list(std::string_view mask,
+                                const std::function<bool(std::string_view)>& each) {
+  auto reader = take_reader();
+  if (!reader) return false;
+  auto page = (*reader)->database.prepare(kListPage);
+  if (!page) return false;
+  // Page by page, so that a slow reader of the list holds no old state of the database.
+  std::string last;
+  for (bool more = true; more;) {
+    std::vector<std::string> names;
+    page->text(1, last);
+    for (;;) {
+      const auto row = page->step();
+      if (!row) return false;
+      if (!*row) break;
+      names.emplace_back(page->column(0));
+    }
+    page->reset();
+    more = !names.empty();
+    for (const std::string& name : names) {
+      if (matches_mask(mask, name) && !each(name)) return true;
+    }
+    if (more) last = names.back();
+  }
+  give_back(*std::move(reader));
+  return true;
+}
+
+SqlResult<TypicalCredential> EmbeddedPassdb::Impl::sample(Reader& reader) {
+  const auto accounts = reader.database.query_integer("SELECT max(id) FROM accounts");
+  if (!accounts) return tl::unexpected(accounts.error());
+  auto newest = reader.database.prepare(kNewest);
+  if (!newest) return tl::unexpected(newest.error());
+  newest->integer(1, static_cast<int64_t>(TypicalTally::kSample));
+  TypicalTally tally;
+  for (;;) {
+    const auto row = newest->step();
+    if (!row) return tl::unexpected(row.error());
+    if (!*row) return tally.result(static_cast<uint64_t>(*accounts));
+    tally.add(newest->column(0), "", random_);
+  }
+}
+
+TypicalCredential EmbeddedPassdb::Impl::typical_credential() {
+  const std::lock_guard lock(typical_mutex_);
+  auto current = take_reader();
+  if (!current) return typical_;
+  if (!typical_reader_ || typical_reader_->file != (*current)->file) {
+    typical_reader_ = *std::move(current);
+    typical_version_ = -1;
+  } else {
+    give_back(*std::move(current));
+  }
+  const auto version = typical_reader_->database.query_integer("PRAGMA data_version");
+  if (version && *version == typical_version_) return typical_;
+  auto sampled = sample(*typical_reader_);
+  if (version && sampled) {
+    typical_ = *std::move(sampled);
+    typical_version_ = *version;
+  } else {
+    typical_reader_.reset();  // the next one opens the file anew
+  }
+  return typical_;
+}
+
+PassdbStatus EmbeddedPassdb::Impl::status() {
+  PassdbStatus status{name_, "embedded", false, {}, {}};
+  auto reader = take_reader();
+  if (!reader) {
+    status.reason = reader.error();
+    return status;
+  }
+  status.available = true;
+  give_back(*std::move(reader));
+  if (auto key = load_secret_key(state_dir_); !key) status.reason = key.error().message;
+  return status;
+}
+
+EmbeddedPassdb::EmbeddedPassdb(std::string name, std::string state_dir, Random& random)
+    : impl_(std::make_unique<Impl>(std::move(name), std::move(state_dir), random)) {}
+
+EmbeddedPassdb::~EmbeddedPassdb() = default;
+
+Result<void> EmbeddedPassdb::prepare() { return impl_->prepare(); }
+
+std::string_view EmbeddedPassdb::name() const { return impl_->name(); }
+
+void EmbeddedPassdb::find(std::string username, std::function<void(Lookup)> done) {
+  done(impl_->find(username));
+}
+
+bool EmbeddedPassdb::list(std::string_view mask,
+                          const std::function<bool(std::string_view name)>& each) {
+  return impl_->list(mask, each);
+}
+
+TypicalCredential EmbeddedPassdb::typical_credential() const { return impl_->typical_credential(); }
+
+PassdbStatus EmbeddedPassdb::status() const { return impl_->status(); }
+
+}  // namespace saslatch::passdb

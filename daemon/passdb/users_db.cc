@@ -1,0 +1,258 @@
+#include "daemon/passdb/users_db.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <system_error>
+#include <utility>
+
+#include "daemon/passdb/secret_key.h"
+#include "daemon/passdb/user_store.h"
+#include "protocol/base/crypto/aead.h"
+
+namespace saslatch::passdb {
+namespace {
+
+using Kind = StoreError::Kind;
+
+// A lookup waits for a lock only while SQLite mends the log of a killed writer. Well inside
+// `max-hold`.
+constexpr std::chrono::milliseconds kLookupBusyWait{1000};
+
+// "Sasl": tells our database from any other SQLite file.
+constexpr int kApplicationId = 0x5361736c;
+
+constexpr char kSchema[] = R"sql(
+CREATE TABLE meta (
+  key TEXT PRIMARY KEY NOT NULL,
+  value BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE accounts (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE,
+  enabled INTEGER NOT NULL CHECK (enabled IN (0, 1)),
+  created INTEGER NOT NULL,
+  changed INTEGER NOT NULL
+) STRICT;
+CREATE TABLE credentials (
+  account INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+  serial INTEGER NOT NULL,
+  kind TEXT NOT NULL CHECK (kind IN ('hash', 'sealed')),
+  scheme TEXT NOT NULL,
+  data BLOB NOT NULL,
+  PRIMARY KEY (account, serial)
+) STRICT, WITHOUT ROWID;
+)sql";
+
+constexpr std::string_view kKeyCheckPlace = "saslatch key-check";
+constexpr std::string_view kKeyCheckText = "this is the key";
+
+// Whether a file that another program left is ours, and made by no newer version.
+StoreResult<int64_t> version_of(Database& database, const std::string& state_dir) {
+  const auto version = database.query_integer("PRAGMA user_version");
+  if (!version) return tl::unexpected(store_error(version.error(), state_dir));
+  const auto application = database.query_integer("PRAGMA application_id");
+  if (!application) return tl::unexpected(store_error(application.error(), state_dir));
+  const std::string path = users_db_path(state_dir);
+  if (*version > kUsersDbVersion && *application == kApplicationId) {
+    return store_failure(Kind::kBroken, path + " was made by a newer saslatch (version " +
+                                            std::to_string(*version) + "; known: up to " +
+                                            std::to_string(kUsersDbVersion) +
+                                            "); install that one again");
+  }
+  if (*version != 0 && *application != kApplicationId) {
+    return store_failure(Kind::kBroken, path + " is a database of another program; move it away");
+  }
+  return *version;
+}
+
+SqlResult<void> make_tables(Database& database) {
+  if (auto begun = database.run("BEGIN IMMEDIATE"); !begun) return begun;
+  // Another program may have made them while we waited for the lock.
+  const auto version = database.query_integer("PRAGMA user_version");
+  if (version && *version == 0) {
+    const std::string stamp = "PRAGMA application_id = " + std::to_string(kApplicationId) +
+                              "; PRAGMA user_version = " + std::to_string(kUsersDbVersion);
+    auto made = database.run(kSchema);
+    if (made) made = database.run(stamp.c_str());
+    if (!made) {
+      (void)database.run("ROLLBACK");
+      return made;
+    }
+  }
+  return database.run("COMMIT");
+}
+
+bool is_not_empty(const std::string& path) {
+  struct stat status {};
+  return stat(path.c_str(), &status) == 0 && status.st_size > 0;
+}
+
+std::string as_uri(const std::string& path, std::string_view parameter) {
+  std::string uri = "file:";
+  for (const char c : path) {
+    if (c == '%') {
+      uri += "%25";
+    } else if (c == '?') {
+      uri += "%3f";
+    } else if (c == '#') {
+      uri += "%23";
+    } else {
+      uri += c;
+    }
+  }
+  return uri.append(parameter);
+}
+
+}  // namespace
+
+std::string users_db_path(const std::string& state_dir) { return state_dir + "/users.db"; }
+
+StoreError store_error(const SqlError& error, const std::string& state_dir) {
+  const std::string path = users_db_path(state_dir);
+  const std::string said = " (" + error.text + ")";
+  switch (error.primary()) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return {Kind::kBusy, path + " is locked by another program" + said + "; try again"};
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+    case SQLITE_READONLY:
+      return {Kind::kPermission, path + " or its directory may not be written" + said +
+                                     "; run as root or as the directory's owner"};
+    case SQLITE_CANTOPEN:
+      if (error.system_error == EACCES || error.system_error == EPERM) {
+        return {Kind::kPermission,
+                path + " may not be opened" + said + "; run as root or as the directory's owner"};
+      }
+      return {Kind::kCantCreate, path + " cannot be opened" + said};
+    case SQLITE_FULL:
+      return {Kind::kBroken, "the disk of " + path + " is full; nothing was changed"};
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return {Kind::kBroken, path + " is damaged" + said + "; restore it from a backup"};
+    default:
+      return {Kind::kBroken, path + ": " + error.text};
+  }
+}
+
+StoreResult<Database> open_users_db_for_writing(const std::string& state_dir) {
+  const std::string path = users_db_path(state_dir);
+  const int made = create_private_file(path, state_dir);
+  if (made >= 0) {
+    close(made);
+  } else if (errno != EEXIST) {
+    const int error = errno;
+    const bool denied = error == EACCES || error == EPERM;
+    return store_failure(denied ? Kind::kPermission : Kind::kCantCreate,
+                         "cannot make " + path + ": " + std::generic_category().message(error) +
+                             (error == ENOENT ? "; make the state directory first" : ""));
+  }
+  auto database = Database::open(path, SQLITE_OPEN_READWRITE, kBusyWait);
+  if (!database) return tl::unexpected(store_error(database.error(), state_dir));
+  // FULL: on disk when the command returns. What is deleted is overwritten: it held hashes.
+  auto ready = database->run(
+      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "
+      "PRAGMA secure_delete = ON");
+  if (!ready) return tl::unexpected(store_error(ready.error(), state_dir));
+  const auto version = version_of(*database, state_dir);
+  if (!version) return tl::unexpected(version.error());
+  if (*version == 0) {
+    if (auto tables = make_tables(*database); !tables) {
+      return tl::unexpected(store_error(tables.error(), state_dir));
+    }
+  }
+  return *std::move(database);
+}
+
+StoreResult<ReadOnlyUsersDb> open_users_db_for_reading(const std::string& state_dir) {
+  const std::string path = users_db_path(state_dir);
+  struct stat status {};
+  if (stat(path.c_str(), &status) != 0) {
+    return store_failure(Kind::kCantCreate,
+                         "cannot open " + path + ": " + std::generic_category().message(errno));
+  }
+  // Reading a WAL database writes to its shared index, so this is tried first, and a read-only
+  // directory needs the others. The last reads past a log and is right only where there is none.
+  struct Way {
+    std::string file;
+    int flags;
+  };
+  const std::string frozen = as_uri(path, "?immutable=1");
+  const Way ways[] = {{path, SQLITE_OPEN_READWRITE},
+                      {path, SQLITE_OPEN_READONLY},
+                      {frozen, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI}};
+  StoreError first{Kind::kBroken, ""};
+  for (const Way& way : ways) {
+    const bool is_frozen = &way == &ways[2];
+    if (is_frozen && is_not_empty(path + "-wal")) break;
+    auto database = Database::open(way.file, way.flags, kLookupBusyWait);
+    // The first statement that reads is what opens the file in truth.
+    auto read = database ? database->query_integer("SELECT count(*) FROM sqlite_schema")
+                         : tl::unexpected(database.error());
+    if (!read) {
+      if (first.message.empty()) first = store_error(read.error(), state_dir);
+      const int code = read.error().primary();
+      if (code == SQLITE_CANTOPEN || code == SQLITE_READONLY || code == SQLITE_PERM) continue;
+      break;
+    }
+    const auto version = version_of(*database, state_dir);
+    if (!version) return tl::unexpected(version.error());
+    if (*version == 0) {
+      return store_failure(Kind::kBroken, path +
+                                              " has no tables yet; `saslatch user list` or a "
+                                              "start of saslatchd makes them");
+    }
+    return ReadOnlyUsersDb{*std::move(database), is_frozen};
+  }
+  return tl::unexpected(std::move(first));
+}
+
+std::string seal_place(std::string_view account) {
+  return std::string("saslatch credential").append(1, '\0').append(account);
+}
+
+SqlResult<KeyCheck> check_key(Database& database, const Secret& key) {
+  auto query = database.prepare("SELECT value FROM meta WHERE key = 'key-check'");
+  if (!query) return tl::unexpected(query.error());
+  const auto row = query->step();
+  if (!row) return tl::unexpected(row.error());
+  if (!*row) return KeyCheck::kNone;
+  const auto opened = open_sealed(key, query->column(0), kKeyCheckPlace);
+  return opened && opened->reveal() == kKeyCheckText ? KeyCheck::kRight : KeyCheck::kWrong;
+}
+
+StoreResult<SealingKey> key_for(Database& database, const std::string& state_dir, Random& random) {
+  const auto sealed =
+      database.query_integer("SELECT EXISTS (SELECT 1 FROM credentials WHERE kind = 'sealed')");
+  if (!sealed) return tl::unexpected(store_error(sealed.error(), state_dir));
+  const bool depends_on_it = *sealed != 0;
+  auto key =
+      depends_on_it ? load_secret_key(state_dir) : load_or_create_secret_key(state_dir, random);
+  constexpr std::string_view kMend =
+      "; restore it from a backup, or set the passwords concerned again with --no-cram-md5";
+  if (!key) {
+    if (depends_on_it) key.error().message.append(kMend);
+    return tl::unexpected(key.error());
+  }
+  const auto check = check_key(database, *key);
+  if (!check) return tl::unexpected(store_error(check.error(), state_dir));
+  if (*check == KeyCheck::kRight) return SealingKey{*std::move(key), true};
+  if (depends_on_it) {
+    return store_failure(Kind::kBroken, secret_key_path(state_dir) +
+                                            " is not the key this database was sealed with" +
+                                            std::string(kMend));
+  }
+  return SealingKey{*std::move(key), false};
+}
+
+SqlResult<void> note_key(Database& database, const Secret& key, Random& random) {
+  auto insert = database.prepare("INSERT OR REPLACE INTO meta VALUES ('key-check', ?1)");
+  if (!insert) return tl::unexpected(insert.error());
+  const std::string sealed = seal(key, kKeyCheckText, kKeyCheckPlace, random);
+  return insert->blob(1, sealed).run();
+}
+
+}  // namespace saslatch::passdb
