@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "daemon/password/create.h"
+#include "daemon/password/dummy.h"
 #include "daemon/password/stored_password.h"
 
 namespace saslatch::passdb {

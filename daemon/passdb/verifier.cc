@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "daemon/passdb/log_limit.h"
-#include "daemon/password/create.h"
+#include "daemon/password/dummy.h"
 #include "daemon/password/stored_password.h"
 #include "daemon/password/verify.h"
 
