@@ -7,7 +7,7 @@
 #
 # Without root it works where everything is installed; what needs root is then skipped.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 
 jobs=$(nproc)
 results=build/results

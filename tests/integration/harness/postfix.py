@@ -1,12 +1,10 @@
 """A private Postfix from conf-examples/postfix-dovecot."""
 
-import os
-import shutil
-import signal
-import socket
+import pwd
+import subprocess
 
 from . import programs
-from .box import accepts, free_port, wait_until
+from .box import PATIENCE, accepts, free_port, wait_until
 from .certificate import certificate
 from .examples import example, with_settings
 
@@ -30,7 +28,7 @@ class Postfix:
         self._master = None
         box.folder("data", owner="postfix")
         box.folder("queue", "private", mode=0o700, owner="postfix")
-        uid = shutil._get_uid("postfix")
+        uid = pwd.getpwnam("postfix").pw_uid
         main = example("postfix-dovecot/main.cf", {
             "/var/spool/postfix": self.queue,
             "/var/lib/postfix": box.path("data"),
@@ -40,7 +38,10 @@ class Postfix:
         })
         main = with_settings(main, {
             "inet_interfaces": "127.0.0.1",
-            "maillog_file": "/dev/stdout",
+            "maillog_file": self._log,
+            "maillog_file_prefixes": box.dir,
+            "alias_maps": "",
+            "alias_database": "",
             "smtpd_peername_lookup": "no",
             "virtual_mailbox_maps": "static:inbox/",
             "virtual_minimum_uid": "1",
@@ -54,13 +55,19 @@ class Postfix:
         box.write("postfix/master.cf", master)
 
     def start(self):
-        """Starts it and waits for its 220-ready port; smtpd itself starts with the first client."""
-        self._master = self.box.spawn("postfix", [self._postfix, "-c", self._config, "start-fg"])
-        self._master.wait_ready(
-            lambda: "daemon started" in self._log.read_text(errors="replace"),
-            "Postfix's master to start")
-        wait_until(lambda: accepts(("127.0.0.1", self.port)), "Postfix's port")
+        """Starts it and waits for its port; smtpd itself starts with the first client."""
+        # What `postfix start` does, but for the last step: its master would leave our session.
+        subprocess.run([self._postfix, "-c", self._config, "check"], check=True,
+                       capture_output=True, timeout=PATIENCE)
+        master = self._postconf("daemon_directory") + "/master"
+        self._master = self.box.spawn("master", [master, "-c", self._config, "-d"])
+        self._master.wait_ready(lambda: accepts(("127.0.0.1", self.port)), "Postfix's port")
         return self
+
+    def _postconf(self, name):
+        return subprocess.run(["postconf", "-c", self._config, "-h", name], check=True,
+                              env={"PATH": programs.PATH}, capture_output=True,
+                              text=True).stdout.strip()
 
     def stop(self):
         self._master.stop()
