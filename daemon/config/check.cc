@@ -30,8 +30,10 @@ class Checker {
     check_daemon();
     for (const ListenConfig& listen : parsed_.config.listen) check_listener(listen);
     for (const PassdbConfig& passdb : parsed_.config.passdb) check_passdb(passdb);
-    for (const std::string& text : policy::warnings(parsed_.config.policy)) {
-      problems_.push_back({Problem::Kind::kWarning, line_of_rule_in(text), text});
+    if (!parsed_.has_errors()) {
+      for (const std::string& text : policy::warnings(parsed_.config.policy)) {
+        problems_.push_back({Problem::Kind::kWarning, line_of_rule_in(text), text});
+      }
     }
     std::stable_sort(problems_.begin(), problems_.end(),
                      [](const Problem& a, const Problem& b) { return a.line < b.line; });
@@ -80,8 +82,8 @@ class Checker {
     const auto* socket = std::get_if<std::string>(&listen.socket);
     if (socket == nullptr) return;
     const std::string folder = parent_of(*socket);
-    // The daemon makes its own directory, and no other's.
-    if (folder != parsed_.config.daemon.run_dir) {
+    // The daemon makes its own directory, and no other's. Empty: parse() has told why.
+    if (!socket->empty() && folder != parsed_.config.daemon.run_dir) {
       demand(section, "socket", *socket, environment_.existing_directory(folder),
              "a path in a directory that exists");
     }
@@ -98,6 +100,7 @@ class Checker {
   void check_passdb(const PassdbConfig& passdb) {
     const std::string section = "passdb." + passdb.name;
     const bool is_file = passdb.driver == PassdbDriver::kPasswdFile;
+    if (is_file && passdb.path.empty()) return;  // parse() has told why
     if (is_file) {
       demand(section, "default-scheme", passdb.default_scheme,
              environment_.scheme(passdb.default_scheme), "a scheme of Dovecot's, like CRYPT");

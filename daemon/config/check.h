@@ -29,10 +29,11 @@ class Environment {
   virtual Trouble passdb(const PassdbConfig& passdb, const DaemonConfig& daemon) = 0;
 };
 
-// What of `parsed` cannot work on this machine, with the lines. Errors: a user or group that does
-// not exist, a directory that is missing, a scheme nobody knows, a passdb that cannot be opened, a
-// log target this program was built without. Warnings: an audit log whose directory is missing
-// (the daemon goes on without), and policy::warnings().
+// What of `parsed` cannot work on this machine, with the lines; whatever parse() has rejected is
+// left out. Errors: a user or group that does not exist, a directory that is missing, a scheme
+// nobody knows, a passdb that cannot be opened, a log target this program was built without.
+// Warnings: an audit log whose directory is missing (the daemon goes on without), and
+// policy::warnings() if parse() found no error.
 std::vector<Problem> check(const Parsed& parsed, Environment& environment);
 
 // The real machine, but for scheme() and passdb(), which this layer cannot know.

@@ -148,6 +148,7 @@ Kind<std::string> path(size_t longest) {
   return {"an absolute path of at most " + std::to_string(longest) + " bytes",
           [=](std::string_view text) -> Value<std::string> {
             if (text.empty() || text.front() != '/' || text.size() > longest) return rejected();
+            while (text.size() > 1 && text.ends_with('/')) text.remove_suffix(1);
             return std::string(text);
           },
           [](const std::string& value) { return value; }};
@@ -306,7 +307,8 @@ Kind<policy::Limit> limit() {
 Kind<policy::Growth> growth() {
   constexpr double kLargestFactor = 1000;
   const auto cap = duration(std::chrono::seconds(1), policy::kMaxLock);
-  return {"xFACTOR up to DURATION like x2 up to 1h: a factor above 1, " + cap.accepts,
+  return {"xFACTOR up to DURATION like x2 up to 1h: a factor above 1 and at most 1000, and " +
+              cap.accepts,
           [=](std::string_view text) -> Value<policy::Growth> {
             const auto words = words_of(text);
             if (words.size() != 4 || words[1] != "up" || words[2] != "to") return rejected();
