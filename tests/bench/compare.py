@@ -1,0 +1,301 @@
+#!/usr/bin/env python3
+"""Measures saslatchd beside a private Dovecot and beside a server that verifies nothing.
+
+Each server has one core to itself, the load the other; rounds are interleaved, and of each figure
+the median of the rounds is shown. Same accounts, same passwd-file with {PLAIN} passwords, same
+requests. Two variants: `rip`, as Postfix sends them (Dovecot asks its anvil process for the
+address's penalty), and `no rip` (no penalty). Needs dovecot-core and taskset (util-linux).
+
+usage: compare.py [--build DIR] [--saslatchd BIN] [--rounds N] [--duration TIME] [--only CASE…]
+                  [--json FILE]
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import platform
+import pwd
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ACCOUNTS = 1000
+RIP = "192.0.2.1"
+
+# The first is the headline. Each: name, protocol, options of saslatch-bench.
+CASES = {
+    "plain": ("dovecot", "--mechanism", "PLAIN", "--connections", "50"),
+    "plain-pipelined": ("dovecot", "--mechanism", "PLAIN", "--connections", "50",
+                        "--outstanding", "10"),
+    "plain-reconnect": ("dovecot", "--mechanism", "PLAIN", "--connections", "50", "--reconnect"),
+    "login": ("dovecot", "--mechanism", "LOGIN", "--connections", "50"),
+    "cram-md5": ("dovecot", "--mechanism", "CRAM-MD5", "--connections", "50"),
+    "saslauthd": ("saslauthd", "--connections", "50"),
+}
+
+
+class Server:
+    """A process of its own in `folder`, listening at `socket`; the end of `with` ends it."""
+
+    name = ""
+    protocols = ("dovecot", "saslauthd")
+
+    def __init__(self, folder, core=None):
+        self.folder = folder
+        self.core = core
+        self.process = None
+
+    def command(self):
+        raise NotImplementedError
+
+    def __enter__(self):
+        pinned = [] if self.core is None else ["taskset", "-c", str(self.core)]
+        log = open(self.folder / "server.log", "wb")
+        self.process = subprocess.Popen(pinned + self.command(), stdout=log, stderr=log,
+                                        stdin=subprocess.DEVNULL)
+        log.close()
+        try:
+            self.wait_until_it_listens()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def wait_until_it_listens(self):
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and self.process.poll() is None:
+            with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
+                probe.settimeout(5)
+                probe.connect(str(self.socket))
+                return
+            time.sleep(0.02)
+        log = (self.folder / "server.log").read_text(errors="replace")[-2000:]
+        raise SystemExit(f"{self.name}: does not listen at {self.socket}\n{log}")
+
+    def pids(self):
+        """The server's processes: its first one and that one's children."""
+        pids = [self.process.pid]
+        for entry in pathlib.Path("/proc").iterdir():
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                stat = (entry / "stat").read_text()
+                if int(stat.rpartition(")")[2].split()[1]) == self.process.pid:
+                    pids.append(int(entry.name))
+        return pids
+
+
+class Floor(Server):
+    name = "floor"
+
+    def __init__(self, binary, folder, protocol, core=None):
+        super().__init__(folder, core)
+        self.binary, self.protocol = binary, protocol
+        self.socket = f"{folder}/floor.socket"
+
+    def command(self):
+        return [str(self.binary), self.protocol, self.socket]
+
+
+class Dovecot(Server):
+    name = "dovecot"
+    protocols = ("dovecot",)
+
+    def __init__(self, _binary, folder, _protocol, core=None):
+        super().__init__(folder, core)
+        self.socket = f"{folder}/run/bench"
+
+    def command(self):
+        me = pwd.getpwuid(os.getuid()).pw_name
+        # Without root its services run as the caller and in no chroot; else as packaged.
+        users = "" if os.getuid() == 0 else (
+            f"default_internal_user = {me}\ndefault_login_user = {me}\n"
+            f"default_internal_group = {pwd.getpwuid(os.getuid()).pw_gid}\n"
+            "service anvil {\n  chroot =\n}\n")
+        config = self.folder / "dovecot.conf"
+        config.write_text(f"""\
+base_dir = {self.folder}/run
+state_dir = {self.folder}/state
+log_path = {self.folder}/dovecot.log
+protocols =
+ssl = no
+auth_mechanisms = plain login cram-md5
+{users}passdb {{
+  driver = passwd-file
+  args = {self.folder}/users
+}}
+userdb {{
+  driver = static
+  args = uid=65534 gid=65534 home=/nonexistent
+}}
+service auth {{
+  unix_listener bench {{
+    mode = 0600
+  }}
+}}
+""")
+        return [shutil.which("dovecot") or "/usr/sbin/dovecot", "-F", "-c", str(config)]
+
+
+class Saslatchd(Server):
+    name = "saslatchd"
+
+    def __init__(self, binary, folder, protocol, core=None):
+        super().__init__(folder, core)
+        self.binary, self.protocol = binary, protocol
+        self.socket = f"{folder}/auth"
+
+    def command(self):
+        for name in ("state", "run"):
+            (self.folder / name).mkdir()
+        config = self.folder / "saslatch.conf"
+        config.write_text(f"""\
+[daemon]
+state-dir = {self.folder}/state
+run-dir = {self.folder}/run
+user =
+audit-log = {self.folder}/audit.jsonl
+
+[listen.bench]
+protocol = {self.protocol}
+socket = {self.socket}
+mode = 0600
+
+[mechanisms]
+offer = PLAIN LOGIN CRAM-MD5
+
+[passdb.users]
+driver = passwd-file
+path = {self.folder}/users
+""")
+        return [str(self.binary), "--config", str(config)]
+
+
+def measure(server_class, binary, case, with_rip, options, cores):
+    """One run of saslatch-bench against a fresh server; its report."""
+    protocol, *load = CASES[case]
+    with tempfile.TemporaryDirectory(prefix="saslatch-compare-") as name:
+        folder = pathlib.Path(name)
+        folder.chmod(0o755)  # Dovecot's auth process is not root; the accounts are made up
+        (folder / "users").write_text(
+            "".join(f"user{i}@example.com:{{PLAIN}}secret-{i}\n" for i in range(ACCOUNTS)))
+        (folder / "load").write_text(
+            "".join(f"user{i}@example.com:secret-{i}\n" for i in range(ACCOUNTS)))
+        with server_class(binary, folder, protocol, cores[0]) as server:
+            command = ["taskset", "-c", str(cores[1]), str(options.build / "bin/saslatch-bench"),
+                       "--socket", server.socket, "--protocol", protocol, *load,
+                       "--users", str(folder / "load"), "--json"]
+            command += ["--rip", RIP] if with_rip else []
+            # Processes that a server starts with its first login are there before the clock runs.
+            subprocess.run(command + ["--count", "1000"], capture_output=True, timeout=120)
+            command += ["--duration", options.duration,
+                        "--server-pid", ",".join(map(str, server.pids()))]
+            run = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    if run.returncode != 0:
+        raise SystemExit(f"{server_class.name}, {case}: exit {run.returncode}\n"
+                         f"{run.stdout}{run.stderr}")
+    return json.loads(run.stdout)
+
+
+FIGURES = {
+    "logins/s": lambda r: r["logins_per_second"],
+    "logins/CPU s": lambda r: r["logins_per_cpu_second"],
+    "p50 ms": lambda r: r["latency_ms"]["p50"],
+    "p99 ms": lambda r: r["latency_ms"]["p99"],
+}
+
+
+def table(results):
+    """Markdown: one row a case and server, with its ratios to Dovecot and to the floor."""
+    lines = ["| case | rip | server | " + " | ".join(FIGURES) + " | × Dovecot | × floor |",
+             "| --- | --- | --- |" + " ---: |" * (len(FIGURES) + 2)]
+    for case, rip in dict.fromkeys((r["case"], r["rip"]) for r in results):
+        here = {r["server"]: r for r in results if (r["case"], r["rip"]) == (case, rip)}
+        for server, result in here.items():
+            own = result["median"]["logins/CPU s"]
+            ratios = [f"{own / here[other]['median']['logins/CPU s']:.2f}"
+                      if other in here else "–" for other in ("dovecot", "floor")]
+            figures = [f"{result['median'][name]:.{3 if 'ms' in name else 0}f}" for name in FIGURES]
+            lines.append("| " + " | ".join(
+                [case, "yes" if rip else "no", server, *figures, *ratios]) + " |")
+    return "\n".join(lines)
+
+
+def machine():
+    model = ""
+    with contextlib.suppress(OSError, StopIteration):
+        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+        model = next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)
+    dovecot = subprocess.run(["dovecot", "--version"], capture_output=True, text=True,
+                             check=False).stdout.strip() if shutil.which("dovecot") else ""
+    return {"cpu": model, "cores": os.cpu_count(), "kernel": platform.release(),
+            "dovecot": dovecot, "load_average": os.getloadavg()[0]}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    root = pathlib.Path(__file__).resolve().parents[2]
+    parser.add_argument("--build", type=pathlib.Path, default=root / "build/release",
+                        help="the build folder with saslatch-bench and floor_server")
+    parser.add_argument("--saslatchd", type=pathlib.Path, help="default: the one of --build")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--duration", default="5s")
+    parser.add_argument("--only", nargs="+", choices=list(CASES), default=list(CASES))
+    parser.add_argument("--json", type=pathlib.Path, help="also write all figures to this file")
+    options = parser.parse_args()
+
+    cores = sorted(os.sched_getaffinity(0))[:2]
+    if len(cores) < 2:
+        sys.exit("compare.py: two cores are needed, one for the server and one for the load")
+    servers = [(Floor, options.build / "bin/floor_server")]
+    if shutil.which("dovecot") or os.access("/usr/sbin/dovecot", os.X_OK):
+        servers.append((Dovecot, None))
+    else:
+        print("compare.py: no dovecot here (apt install dovecot-core); left out", file=sys.stderr)
+    saslatchd = options.saslatchd or options.build / "bin/saslatchd"
+    if saslatchd.exists():
+        servers.append((Saslatchd, saslatchd))
+    elif options.saslatchd:
+        sys.exit(f"compare.py: {saslatchd} is not there")
+    else:
+        print(f"compare.py: no {saslatchd}; left out", file=sys.stderr)
+
+    results = []
+    for case in options.only:
+        able = [(s, b) for s, b in servers if CASES[case][0] in s.protocols]
+        for with_rip in (True, False):
+            runs = {server.name: [] for server, _ in able}
+            for number in range(options.rounds):
+                for server, binary in able:
+                    print(f"{case}, {'rip' if with_rip else 'no rip'}, round {number + 1} of "
+                          f"{options.rounds}: {server.name}", file=sys.stderr)
+                    runs[server.name].append(
+                        measure(server, binary, case, with_rip, options, cores))
+            for name, reports in runs.items():
+                results.append({
+                    "case": case, "rip": with_rip, "server": name, "runs": reports,
+                    "median": {figure: statistics.median(read(r) for r in reports)
+                               for figure, read in FIGURES.items()}})
+    about = machine() | {"command": " ".join(sys.argv), "rounds": options.rounds,
+                         "duration": options.duration}
+    print(f"{about['cpu']}, {about['cores']} cores, Linux {about['kernel']}, "
+          f"Dovecot {about['dovecot'] or 'absent'}, load average {about['load_average']:.2f}\n")
+    print(table(results))
+    if options.json:
+        options.json.write_text(json.dumps({"machine": about, "results": results}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
