@@ -1,0 +1,239 @@
+#ifndef SASLATCH_DAEMON_POLICY_ENGINE_IMPL_H_
+#define SASLATCH_DAEMON_POLICY_ENGINE_IMPL_H_
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/policy/compiled.h"
+#include "daemon/policy/engine.h"
+#include "daemon/policy/keyed_hash.h"
+#include "daemon/policy/stripe.h"
+
+namespace saslatch::policy {
+
+// What an attempt holds on one subject.
+struct Hold {
+  uint64_t subject = 0;
+  uint64_t who = 0;  // the user or, for an alias, the account: whose password it is
+  uint16_t group = 0;
+  bool account = false;
+  uint64_t applies = 0;  // bit i: the group's i-th rule counts this attempt
+  uint64_t held = 0;     // bit i: and has a reservation for it
+};
+
+struct Ticket::Body {
+  Engine::Impl* engine = nullptr;
+  std::shared_ptr<const Compiled> config;
+  std::string user;
+  std::string account;
+  uint64_t user_key = 0;
+  uint64_t account_key = 0;
+  std::optional<IpAddress> rip;
+  std::optional<Network> network;  // as [policy] cuts it; absent: the source `unknown`
+  uint32_t tag = 0;                // of `network`, for give_back()
+  std::optional<uint64_t> fingerprint;
+  bool shared = false;
+  bool trusted = false;
+  bool counted = true;  // false: trusted, or observe would have refused it
+  bool familiar = false;
+  bool account_familiar = false;
+  Duration delayed{};        // what a delay rule wants …
+  std::optional<Hit> delay;  // … and which
+  std::vector<Hold> holds;
+
+  // Whether a rule of this kind can count the attempt at all.
+  [[nodiscard]] bool is_visible_to(Count count) const {
+    if (count == Count::kDistinctPasswords) return fingerprint.has_value();
+    return count != Count::kDistinctUsers || !user.empty();
+  }
+  [[nodiscard]] bool is_familiar_for(const Hold& hold) const {
+    return hold.account ? account_familiar : familiar;
+  }
+  // Whom it is counted for, as an administrator reads it.
+  [[nodiscard]] std::string subject_text(const Hold& hold) const;
+  // What makes two attempts in flight the same: for failures the password for the user, for
+  // distinct counts the member, else nothing.
+  [[nodiscard]] uint64_t token_for(const Hold& hold, Count count) const;
+  // The member of a distinct count.
+  [[nodiscard]] uint32_t member_for(Count count) const {
+    return static_cast<uint32_t>(count == Count::kDistinctUsers ? user_key : *fingerprint);
+  }
+  // The key of the memory of this wrong password; nullopt without a fingerprint.
+  [[nodiscard]] std::optional<uint64_t> repeat_key(const Hold& hold) const;
+};
+
+constexpr bool is_distinct(Count count) {
+  return count == Count::kDistinctUsers || count == Count::kDistinctPasswords;
+}
+// The kinds for which a repeated wrong password is no event.
+constexpr bool ignores_repetitions(Count count) {
+  return count == Count::kFailures || count == Count::kUnknownUsers;
+}
+// Observe mode keeps its locks beside the real ones.
+constexpr uint64_t shadow_of(uint64_t key) { return mix(key, 0x736861646f77ull); }
+// Seconds since 1970, as the tables keep them.
+inline uint32_t seconds_of(Time time) {
+  return static_cast<uint32_t>(
+      std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count());
+}
+inline bool is_remembered(const Repeat& repeat, Time now) {
+  const uint32_t at = seconds_of(now);
+  return at < repeat.seen || std::chrono::seconds(at - repeat.seen) < kRepeatFor;
+}
+
+// The engine, by files: engine.cc decides and reserves, engine_subjects.cc knows whom an attempt
+// concerns, engine_settle.cc counts and locks, engine_store.cc keeps the tables inside their bound,
+// engine_persist.cc saves, restores and reconfigures, engine_admin.cc answers administrators.
+class Engine::Impl {
+ public:
+  using Body = Ticket::Body;
+  using Wakes = std::vector<Waiter>;
+
+  Impl(Settings settings, const HashKey& key, Random& random, Journal* journal);
+
+  // engine.cc
+  Decision reserve(const AttemptFacts& facts, Time now, const Waiter& waiter);
+  Decision admit_account(Ticket& ticket, std::string_view account, Time now, const Waiter& waiter);
+  // Gives back the reservations of body.holds[from] and later, and forgets these.
+  void give_back(Body& body, size_t from = 0);
+
+  // engine_settle.cc
+  Settled settle(Body& body, Outcome outcome, Time now);
+
+  // engine_store.cc
+  void sweep(Time now);
+
+  // engine_persist.cc
+  void configure(Settings settings, Time now);
+  void restore(const Change& change, Time now);
+  void restore(const CounterRecord& record, Time now);
+  std::vector<CounterRecord> take_changed_counters();
+  std::vector<Change> durable_state(Time now) const;
+
+  // engine_admin.cc
+  uint64_t add_lock(const Subject& subject, Duration lasts, std::string reason, Time now);
+  std::vector<LockInfo> clear(const Subject& subject, Time now);
+  std::vector<LockInfo> clear_all(Time now);
+  std::vector<LockInfo> locks(Time now) const;
+  Explanation explain(const Subject& subject, Time now);
+  Figures figures(Time now) const;
+
+  std::shared_ptr<const Compiled> config() const;
+
+ private:
+  enum class Room { kFree, kRefused, kFull, kOverload };
+  enum class Need { kNothing, kReservation, kRoom };
+  // Why an attempt is refused.
+  struct Refusal {
+    Hit hit;
+    Answer answer = Answer::kFail;
+  };
+
+  Stripe& stripe(uint64_t subject) const { return stripes_[subject & stripe_mask_]; }
+
+  // engine.cc
+  Decision decide(std::unique_ptr<Body>& body, bool account, Time now, const Waiter& waiter);
+  Room take(Body& body, bool account, Time now, const Waiter& waiter, Refusal& refusal);
+  Room enter(Body& body, Hold& hold, Time now, bool only_look, const Waiter& waiter,
+             Refusal& refusal);
+  bool is_struck(Stripe& stripe, Body& body, const Hold& hold, const CompiledRule& rule, Time now,
+                 Refusal& refusal);
+  Need need_of(Stripe& stripe, const Body& body, const Hold& hold, const CompiledRule& rule,
+               Time now);
+  Room park(Stripe& stripe, uint64_t key, const Waiter& waiter);
+  void release(Stripe& stripe, const Body& body, const Hold& hold, const CompiledRule& rule,
+               Wakes& wakes);
+  void wake(Wakes& wakes);
+
+  // engine_subjects.cc
+  uint32_t tag_of(const std::optional<Network>& network) const;
+  std::optional<Hit> administrators_lock(const Body& body, bool account, Time now) const;
+  std::optional<Hit> locked_by_hand(uint64_t subject, Time now) const;
+  std::optional<uint64_t> subject_of(const Group& group, const Body& body, bool account) const;
+  bool is_familiar(const Stripe& stripe, uint64_t user_key, const std::optional<Network>& network,
+                   const Settings& settings, Time now) const;
+  void remember(const Body& body, Time now, const char* outcome, const std::string& rule);
+
+  // engine_settle.cc
+  void settle_hold(Body& body, const Hold& hold, Outcome outcome, Time now, Settled& settled,
+                   Wakes& wakes);
+  bool note_repeat(Stripe& stripe, const Body& body, const Hold& hold, Time now);
+  void delay(const Body& body, const Hold& hold, const CompiledRule& rule, const Window& window,
+             Time now, Settled& settled) const;
+  void count_event(Stripe& stripe, const Body& body, const Hold& hold, uint16_t rule, Time now,
+                   Settled& settled);
+  void give_back_failures(Stripe& stripe, const Body& body, const Hold& hold, Time now);
+  void trip(Stripe& stripe, const Body& body, const Hold& hold, const CompiledRule& rule, Time now,
+            Settled& settled);
+  uint64_t make_familiar(uint64_t user_key, const Body& body, Time now);
+
+  // engine_store.cc
+  bool advance(Window& window, const CompiledRule& rule, Time now);
+  bool is_stored(const Stripe& stripe, const Window& window) const;
+  Window* window_for(Stripe& stripe, const Compiled& config, uint16_t rule, uint64_t subject);
+  void touch(Stripe& stripe, Window& window);
+  void erase_window(Stripe& stripe, uint64_t key);
+  Lock& lock_for(Stripe& stripe, uint64_t key, Time until);
+  void describe(Lock& lock, std::string subject, std::string reason);
+  void erase_lock(Stripe& stripe, uint64_t key);
+  void erase_place(Stripe& stripe, Familiar& account, size_t place);
+  void make_room(uint64_t near, Time now);
+  bool evict_window(uint64_t near, Time now);
+  bool evict_repeat(uint64_t near);
+  bool evict_familiar(uint64_t near);
+  bool evict_lock(Time now);
+  void sweep_stripe(Stripe& stripe, Time now);
+
+  // engine_persist.cc
+  void restore_lock(const LockRecord& record, Time now);
+  void restore_familiar(const FamiliarRecord& record, Time now);
+  void drop_familiar(const FamiliarDropped& record);
+  void reconfigure_stripe(Stripe& stripe, const std::shared_ptr<const Compiled>& config);
+  static LockRecord record_of(const Lock& lock);
+  uint64_t append(const Change& change) { return journal_ ? journal_->append(change) : 0; }
+
+  // engine_admin.cc
+  struct Candidate {
+    uint64_t key = 0;
+    Subject subject;
+  };
+  std::optional<uint64_t> key_of(const Subject& subject) const;
+  void note_by_hand(const Subject& subject);
+  void clear_key(Stripe& stripe, uint64_t key, const Compiled& config, Time now,
+                 std::vector<LockInfo>& out);
+  std::vector<Candidate> candidates(const Subject& subject, const Compiled& config,
+                                    const Explanation& known) const;
+  void explain_candidate(const Candidate& candidate, Time now, Explanation& out);
+  void explain_past(const Subject& subject, Explanation& out) const;
+  void explain_familiar(const Subject& subject, Time now, Explanation& out) const;
+
+  const Keys keys_;
+  HashKey fingerprint_key_{};
+  Journal* const journal_;
+  std::unique_ptr<Stripe[]> stripes_;
+  uint64_t stripe_mask_ = 0;
+  size_t past_per_stripe_ = 0;
+  std::atomic<size_t> max_subjects_{0};
+
+  // Kept beside the tables so that nobody has to visit all stripes. In units of a subject.
+  std::atomic<size_t> windows_{0};
+  std::atomic<size_t> repeats_{0};
+  std::atomic<size_t> locks_{0};
+  std::atomic<size_t> familiar_{0};
+  std::atomic<size_t> waiting_{0};
+  std::atomic<uint64_t> evicted_{0};
+  std::atomic<uint64_t> evicted_locks_{0};
+  std::atomic<uint64_t> sweep_at_{0};
+  // Administrators' locks are few: nothing is looked up while there are none, and networks are
+  // looked up only for the prefixes in use (bit p of prefixes_[p / 64], IPv6 behind the first 64).
+  std::atomic<size_t> locks_by_hand_{0};
+  std::array<std::atomic<uint64_t>, 4> prefixes_{};
+};
+
+}  // namespace saslatch::policy
+
+#endif  // SASLATCH_DAEMON_POLICY_ENGINE_IMPL_H_

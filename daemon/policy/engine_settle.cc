@@ -1,0 +1,218 @@
+// What becomes of a verified attempt: events, trips, locks, what a success gives back.
+#include <algorithm>
+#include <cmath>
+
+#include "daemon/policy/engine_impl.h"
+
+namespace saslatch::policy {
+namespace {
+
+// How often a familiar network's last success is written again: a 64th of its life, so that a
+// login rarely waits for a disk and a crash costs a familiar network little of its time.
+constexpr int kFamiliarRefresh = 64;
+
+bool is_event(Count count, Outcome outcome) {
+  const bool failed = outcome == Outcome::kBadCredential || outcome == Outcome::kUnknownUser;
+  switch (count) {
+    case Count::kAttempts:
+      return failed || outcome == Outcome::kSuccess;
+    case Count::kUnknownUsers:
+      return outcome == Outcome::kUnknownUser;
+    case Count::kFailures:
+    case Count::kDistinctUsers:
+    case Count::kDistinctPasswords:
+      break;
+  }
+  return failed;
+}
+
+const char* word_for(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::kSuccess:
+      return "ok";
+    case Outcome::kBadCredential:
+      return "bad-credential";
+    case Outcome::kUnknownUser:
+      return "unknown-user";
+    case Outcome::kOurTrouble:
+      break;
+  }
+  return "temporary";
+}
+
+Duration lasts_at(const Rule& rule, uint32_t level) {
+  if (!rule.growing) return rule.lasts;
+  const double cap = static_cast<double>(rule.growing->cap.count());
+  const double grown = static_cast<double>(rule.lasts.count()) *
+                       std::pow(rule.growing->factor, static_cast<double>(level - 1));
+  return Duration(static_cast<Duration::rep>(std::min(grown, cap)));
+}
+
+}  // namespace
+
+Settled Engine::Impl::settle(Body& body, Outcome outcome, Time now) {
+  Settled settled;
+  if (body.counted) {
+    settled.hold = body.delayed;
+    settled.would = body.delay;
+  }
+  Wakes wakes;
+  for (const Hold& hold : body.holds) settle_hold(body, hold, outcome, now, settled, wakes);
+  body.holds.clear();
+  if (outcome == Outcome::kSuccess && !body.trusted && !body.user.empty()) {
+    settled.journalled = std::max(settled.journalled, make_familiar(body.user_key, body, now));
+    if (body.account_key != 0)
+      settled.journalled = std::max(settled.journalled, make_familiar(body.account_key, body, now));
+  }
+  remember(body, now, word_for(outcome), {});
+  wake(wakes);
+  make_room(body.user_key, now);
+  if (body.config->observes())
+    settled.hold = Duration(0);
+  else
+    settled.would.reset();
+  return settled;
+}
+
+void Engine::Impl::settle_hold(Body& body, const Hold& hold, Outcome outcome, Time now,
+                               Settled& settled, Wakes& wakes) {
+  const Compiled& config = *body.config;
+  const Group& group = config.groups[hold.group];
+  const bool failed = outcome == Outcome::kBadCredential || outcome == Outcome::kUnknownUser;
+  Stripe& here = stripe(hold.subject);
+  const std::lock_guard guard(here.mutex);
+  const bool repeat = failed && group.remembers && note_repeat(here, body, hold, now);
+  settled.repeat |= repeat;
+  for (size_t i = 0; i < group.rules.size(); ++i) {
+    if ((hold.applies >> i & 1) == 0) continue;
+    const CompiledRule& rule = config.rules[group.rules[i]];
+    const bool ignored = repeat && ignores_repetitions(rule.rule.count);
+    if (is_event(rule.rule.count, outcome) && !ignored)
+      count_event(here, body, hold, group.rules[i], now, settled);
+    if (hold.held >> i & 1) release(here, body, hold, rule, wakes);
+    if (rule.rule.then != Then::kDelay) continue;
+    Window* window = here.windows.find(mix(hold.subject, rule.id));
+    if (window != nullptr && advance(*window, rule, now))
+      delay(body, hold, rule, *window, now, settled);
+  }
+  if (outcome == Outcome::kSuccess && group.of_account()) give_back_failures(here, body, hold, now);
+}
+
+// True if this subject has met the wrong password before; remembers it if one of its rules counts
+// it, or if nothing but the audit log asks.
+bool Engine::Impl::note_repeat(Stripe& here, const Body& body, const Hold& hold, Time now) {
+  const auto key = body.repeat_key(hold);
+  if (!key) return false;
+  if (Repeat* known = here.repeats.find(*key)) {
+    const bool repeat = is_remembered(*known, now);
+    known->seen = seconds_of(now);
+    return repeat;
+  }
+  const Compiled& config = *body.config;
+  const Group& group = config.groups[hold.group];
+  bool is_counted = false;
+  bool is_counting = false;
+  for (size_t i = 0; i < group.rules.size(); ++i) {
+    if (!ignores_repetitions(config.rules[group.rules[i]].rule.count)) continue;
+    is_counting = true;
+    is_counted |= (hold.applies >> i & 1) != 0;
+  }
+  if (is_counting && !is_counted) return false;
+  here.repeats.insert(*key).first->seen = seconds_of(now);
+  repeats_.fetch_add(1, std::memory_order_relaxed);
+  return false;
+}
+
+void Engine::Impl::count_event(Stripe& here, const Body& body, const Hold& hold, uint16_t index,
+                               Time now, Settled& settled) {
+  const CompiledRule& rule = body.config->rules[index];
+  Window* window = window_for(here, *body.config, index, hold.subject);
+  if (window == nullptr) return;  // the rule went at a reload
+  advance(*window, rule, now);
+  const size_t before = window->weight();
+  const uint32_t member = is_distinct(rule.rule.count) ? body.member_for(rule.rule.count) : 0;
+  window->add(rule.shape, now, member, body.tag);
+  windows_.fetch_add(window->weight() - before, std::memory_order_relaxed);
+  touch(here, *window);
+  if (rule.rule.then != Then::kLock || window->count(rule.shape) < rule.shape.limit) return;
+  erase_window(here, window->key);
+  trip(here, body, hold, rule, now, settled);
+}
+
+void Engine::Impl::delay(const Body& body, const Hold& hold, const CompiledRule& rule,
+                         const Window& window, Time now, Settled& settled) const {
+  if (window.count(rule.shape) < rule.shape.limit || rule.rule.lasts <= settled.hold) return;
+  settled.hold = rule.rule.lasts;
+  settled.would = Hit{Cause::kDelay, rule.rule.name, body.subject_text(hold),
+                      window.below_limit_at(rule.shape, now)};
+}
+
+void Engine::Impl::trip(Stripe& here, const Body& body, const Hold& hold, const CompiledRule& rule,
+                        Time now, Settled& settled) {
+  const bool observes = body.config->observes();
+  const uint64_t key = mix(hold.subject, rule.id);
+  const uint64_t lock_key = observes ? shadow_of(key) : key;
+  const Lock* last = here.locks.find(lock_key);
+  const bool grows = rule.rule.growing && last != nullptr && now < last->end(now) + kGrowthMemory;
+  const uint32_t level = grows ? last->level + 1 : 1;
+  const Duration lasts = lasts_at(rule.rule, level);
+  Lock& lock = lock_for(here, lock_key, now + lasts);
+  lock.rule_id = rule.id;
+  lock.by = rule.rule.by;
+  lock.shadow = observes;
+  lock.level = level;
+  lock.lasts = lasts;
+  if (lock.subject.empty()) describe(lock, body.subject_text(hold), {});
+  if (observes) return;
+  settled.locks.push_back({rule.rule.name, lock.subject, lock.until, level});
+  settled.journalled = std::max(settled.journalled, append(record_of(lock)));
+}
+
+// DESIGN 6.5: this network's failures, of the user's rules only. Rates (`attempts`) stay.
+void Engine::Impl::give_back_failures(Stripe& here, const Body& body, const Hold& hold, Time now) {
+  const Compiled& config = *body.config;
+  for (const uint16_t index : config.groups[hold.group].rules) {
+    const CompiledRule& rule = config.rules[index];
+    if (rule.rule.count == Count::kAttempts) continue;
+    Window* window = here.windows.find(mix(hold.subject, rule.id));
+    if (window == nullptr) continue;
+    const size_t before = window->weight();
+    const bool changed = window->give_back(body.tag);
+    windows_.fetch_sub(before - window->weight(), std::memory_order_relaxed);
+    if (!advance(*window, rule, now))
+      erase_window(here, window->key);
+    else if (changed)
+      touch(here, *window);
+  }
+}
+
+uint64_t Engine::Impl::make_familiar(uint64_t user_key, const Body& body, Time now) {
+  const Settings& settings = *body.config->settings;
+  if (settings.familiar_max == 0 || settings.familiar_for <= Duration(0)) return 0;
+  Stripe& here = stripe(user_key);
+  const std::lock_guard guard(here.mutex);
+  Familiar& account = *here.familiar.insert(user_key).first;
+  auto& places = account.places;
+  auto place = std::find_if(places.begin(), places.end(), [&](const Familiar::Place& known) {
+    return known.network == body.network;
+  });
+  const bool is_new = place == places.end();
+  if (is_new) {
+    places.push_back({body.network, now, now});
+    familiar_.fetch_add(1, std::memory_order_relaxed);
+  } else {
+    std::rotate(place, place + 1, places.end());
+  }
+  Familiar::Place& newest = places.back();
+  newest.last = now;
+  const auto since = now - newest.journalled;
+  uint64_t number = 0;
+  if (is_new || since < Duration(0) || since > settings.familiar_for / kFamiliarRefresh) {
+    newest.journalled = now;
+    number = append(FamiliarRecord{user_key, body.network, now});
+  }
+  while (places.size() > settings.familiar_max) erase_place(here, account, 0);
+  return number;
+}
+
+}  // namespace saslatch::policy
