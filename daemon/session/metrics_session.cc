@@ -1,0 +1,80 @@
+#include "daemon/session/metrics_session.h"
+
+#include <algorithm>
+
+#include "daemon/metrics/openmetrics.h"
+
+namespace saslatch {
+namespace {
+
+// Where the head ends, the empty line included; npos: not yet. RFC 9112, section 2.2: a lone LF may
+// end a line too.
+size_t end_of_head(std::string_view head) {
+  for (size_t at = head.find('\n'); at != std::string_view::npos; at = head.find('\n', at + 1)) {
+    const std::string_view rest = head.substr(at + 1);
+    if (rest.starts_with("\n")) return at + 2;
+    if (rest.starts_with("\r\n")) return at + 3;
+  }
+  return std::string_view::npos;
+}
+
+}  // namespace
+
+void MetricsSession::receive(std::string_view bytes, Now) {
+  if (over_) return;
+  head_ += bytes.substr(0, kMaxHead + 1 - std::min(head_.size(), kMaxHead));
+  const size_t end = end_of_head(head_);
+  if (end == std::string_view::npos) {
+    if (head_.size() > kMaxHead) respond("431 Request Header Fields Too Large", "", "", true);
+    return;
+  }
+  std::string_view line = std::string_view(head_).substr(0, head_.find('\n'));
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  answer_request(line);
+}
+
+// METHOD SP TARGET SP VERSION (RFC 9112, section 3).
+void MetricsSession::answer_request(std::string_view line) {
+  const size_t first = line.find(' ');
+  const size_t last = line.rfind(' ');
+  const bool has_version = last != std::string_view::npos && last > first + 1 &&
+                           line.substr(last + 1).starts_with("HTTP/1.");
+  if (!has_version || first == 0) {
+    return respond("400 Bad Request", "", "this is HTTP/1.1: GET /metrics\n", true);
+  }
+  const std::string_view method = line.substr(0, first);
+  std::string_view target = line.substr(first + 1, last - first - 1);
+  target = target.substr(0, target.find('?'));
+  const bool is_head = method == "HEAD";
+  if (method != "GET" && !is_head) {
+    return respond("405 Method Not Allowed", "Allow: GET, HEAD\r\n", "", true);
+  }
+  if (target != "/metrics") {
+    return respond("404 Not Found", "", "the figures are at /metrics\n", !is_head);
+  }
+  const std::string type = std::string("Content-Type: ") + kOpenmetricsType + "\r\n";
+  respond("200 OK", type, to_openmetrics(metrics_.snapshot()), !is_head);
+}
+
+void MetricsSession::respond(std::string_view status, std::string_view headers,
+                             std::string_view body, bool with_body) {
+  output_ = "HTTP/1.1 ";
+  output_ += status;
+  output_ += "\r\n";
+  output_ += headers;
+  output_ += "Content-Length: " + std::to_string(body.size()) + "\r\nConnection: close\r\n\r\n";
+  if (with_body) output_ += body;
+  head_.clear();
+  over_ = true;
+}
+
+std::optional<Mono> MetricsSession::next_deadline() const {
+  if (over_) return {};
+  return until_;
+}
+
+void MetricsSession::on_deadline(Now now) {
+  if (now.mono >= until_) over_ = true;
+}
+
+}  // namespace saslatch
