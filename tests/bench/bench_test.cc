@@ -61,7 +61,7 @@ TEST(BenchOptions, AreRead) {
   const auto options =
       parse({"--tcp=localhost:12345", "--mechanism", "CRAM-MD5", "--connections", "7",
              "--outstanding=3", "--count", "9", "--user", "tim", "--password-stdin", "--server-pid",
-             "11,12", "--json", "--rip", "2001:db8::1", "--timeout", "500ms"});
+             "1100011,12", "--json", "--rip", "2001:db8::1", "--timeout", "500ms"});
   ASSERT_TRUE(options) << options.error().message;
   EXPECT_EQ(options->host, "localhost");
   EXPECT_EQ(options->port, "12345");
@@ -70,7 +70,7 @@ TEST(BenchOptions, AreRead) {
   EXPECT_EQ(options->outstanding, 3u);
   EXPECT_EQ(options->count, 9u);
   EXPECT_EQ(options->timeout, std::chrono::milliseconds(500));
-  EXPECT_THAT(options->server_pids, ElementsAre(11, 12));
+  EXPECT_THAT(options->server_pids, ElementsAre(1100011, 12));
   ASSERT_EQ(options->users.size(), 1u);
   EXPECT_EQ(options->users[0].password, "secret");
 }

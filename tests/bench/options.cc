@@ -39,6 +39,7 @@ namespace {
 using std::chrono::nanoseconds;
 
 constexpr unsigned kMaxConnections = 20000;  // what descriptors a process may have
+constexpr int kMaxPid = 1 << 22;             // PID_MAX_LIMIT of Linux
 constexpr unsigned kMaxOutstanding = 4096;   // saslatchd's own bound for a connection
 
 struct Flag {
@@ -220,13 +221,18 @@ class Reader {
     if (options_.reconnect && options_.outstanding != 1) {
       fail("--outstanding is 1 where each login has its own connection");
     }
-    std::string_view rest = given_.count("--server-pid") ? given_.find("--server-pid")->second : "";
-    while (has("--server-pid")) {
+    read_server_pids();
+  }
+
+  void read_server_pids() {
+    if (!has("--server-pid")) return;
+    const std::string list = value("--server-pid");
+    for (std::string_view rest = list;;) {
       const size_t comma = std::min(rest.find(','), rest.size());
-      const auto pid = number_in<int>(rest.substr(0, comma), 1, 1 << 30);
-      if (!pid) return fail("--server-pid " + value("--server-pid") + ": accepted: PID[,PID…]");
+      const auto pid = number_in<int>(rest.substr(0, comma), 1, kMaxPid);
+      if (!pid) return fail("--server-pid " + list + ": accepted: PID[,PID…]");
       options_.server_pids.push_back(*pid);
-      if (comma == rest.size()) break;
+      if (comma == rest.size()) return;
       rest.remove_prefix(comma + 1);
     }
   }
