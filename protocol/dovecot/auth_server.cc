@@ -173,73 +173,90 @@ void AuthServer::receive(std::string_view bytes) {
 }
 
 std::optional<AuthServer::Event> AuthServer::next() {
-  while (phase_ != Phase::kBroken) {
+  std::optional<Event> event;
+  while (phase_ != Phase::kBroken && !event) {
     const auto [status, line] = reader_.next();
     switch (status) {
       case LineReader::Status::kNone:
-        return std::nullopt;
+        return event;
       case LineReader::Status::kTooLong:
-        return broken("line longer than 16384 bytes");
+        event = broken("line longer than 16384 bytes");
+        break;
       case LineReader::Status::kNul:
-        return broken("NUL byte in a line");
+        event = broken("NUL byte in a line");
+        break;
       case LineReader::Status::kLine:
-        if (auto event = take_line(line)) return event;
+        take_line(line, event);
         break;
     }
   }
-  return std::nullopt;
+  return event;
 }
 
 std::string AuthServer::take_output() { return std::exchange(output_, {}); }
 
-std::optional<AuthServer::Event> AuthServer::take_line(std::string_view line) {
+void AuthServer::take_line(std::string_view line, std::optional<Event>& event) {
   Fields fields(line);
   const std::string_view command = *fields.next();
   switch (phase_) {
-    case Phase::kVersion: {
-      const auto minor = parse_version(command, fields);
-      if (!minor) return broken(minor.error().message);
-      client_minor_ = *minor;
-      phase_ = Phase::kCpid;
-      return std::nullopt;
-    }
+    case Phase::kVersion:
+      take_version(command, fields, event);
+      break;
     case Phase::kCpid:
-      if (command != "CPID") return broken("the second line is not CPID");
-      if (!parse_id(fields.next())) return broken("CPID is not a number from 1 to 4294967295");
-      phase_ = Phase::kRequests;
-      return std::nullopt;
+      if (command != "CPID") {
+        event = broken("the second line is not CPID");
+      } else if (!parse_id(fields.next())) {
+        event = broken("CPID is not a number from 1 to 4294967295");
+      } else {
+        phase_ = Phase::kRequests;
+      }
+      break;
     case Phase::kRequests:
-      if (command == "AUTH") return take_auth(fields);
-      if (command == "CONT") return take_cont(fields);
-      if (command == "CANCEL") return take_cancel(fields);
-      return broken("unknown command");
+      if (command == "AUTH") {
+        take_auth(fields, event);
+      } else if (command == "CONT") {
+        take_cont(fields, event);
+      } else if (command == "CANCEL") {
+        take_cancel(fields, event);
+      } else {
+        event = broken("unknown command");
+      }
+      break;
     case Phase::kBroken:
       break;
   }
-  return std::nullopt;
 }
 
-std::optional<AuthServer::Event> AuthServer::take_auth(Fields& fields) {
-  // Filled in place: the struct is large, and this is the line that every login sends.
-  std::optional<Event> event(std::in_place, std::in_place_type<AuthRequest>);
-  AuthRequest& request = std::get<AuthRequest>(*event);
+void AuthServer::take_version(std::string_view command, Fields& fields,
+                              std::optional<Event>& event) {
+  const auto minor = parse_version(command, fields);
+  if (!minor) {
+    event = broken(minor.error().message);
+    return;
+  }
+  client_minor_ = *minor;
+  phase_ = Phase::kCpid;
+}
 
+void AuthServer::take_auth(Fields& fields, std::optional<Event>& event) {
+  const auto refused = [&](const char* reason) { event = broken(reason); };
   const auto id = parse_id(fields.next());
-  if (!id) return broken("AUTH with an id that is not a number from 1 to 4294967295");
-  if (live_.find(*id) != nullptr) return broken("AUTH with the id of an unfinished request");
+  if (!id) return refused("AUTH with an id that is not a number from 1 to 4294967295");
+  if (live_.find(*id) != nullptr) return refused("AUTH with the id of an unfinished request");
   const auto mechanism = fields.next();
-  if (!mechanism || mechanism->empty()) return broken("AUTH without a mechanism");
+  if (!mechanism || mechanism->empty()) return refused("AUTH without a mechanism");
+
+  AuthRequest& request = std::get<AuthRequest>(event.emplace(std::in_place_type<AuthRequest>));
   request.id = *id;
   request.mechanism = upper_case(text_of(*mechanism));
-
   bool has_service = false;
   std::optional<std::string_view> resp;
   while (const auto field = fields.next()) {
-    if (resp) return broken("AUTH with fields after resp=");
+    if (resp) return refused("AUTH with fields after resp=");
     const Parameter parameter = split_parameter(*field);
     if (!read_parameter(request, parameter, has_service)) resp = parameter.value;
   }
-  if (!has_service) return broken("AUTH without service= or protocol=");
+  if (!has_service) return refused("AUTH without service= or protocol=");
 
   // Below minor 2 an empty resp= means none; Exim sends it so.
   if (resp && !(resp->empty() && client_minor_ < kMinorOfCode)) {
@@ -247,62 +264,68 @@ std::optional<AuthServer::Event> AuthServer::take_auth(Fields& fields) {
     if (!request.initial_response) {
       refuse(*id, {.code = FailCode::kInvalidBase64,
                    .reason = "Invalid base64 data in initial response"});
-      return std::nullopt;
+      return event.reset();
     }
   }
   if (live_.size() >= kMaxLiveRequests) {
     // Only a proxy with thousands of clients gets here, and it knows temp_fail; closing would fail
     // all of them.
     refuse(*id, {.code = FailCode::kTempFail});
-    return std::nullopt;
+    return event.reset();
   }
-  Live live;
-  live.final_resp_ok = request.final_resp_ok;
-  live_.insert(*id, std::move(live));
-  return event;
+  live_.insert(*id, {.final_resp_ok = request.final_resp_ok});
 }
 
-std::optional<AuthServer::Event> AuthServer::take_cont(Fields& fields) {
+void AuthServer::take_cont(Fields& fields, std::optional<Event>& event) {
   const auto id = parse_id(fields.next());
-  if (!id) return broken("CONT with an id that is not a number from 1 to 4294967295");
   const auto data = fields.next();
-  if (!data) return broken("CONT without data");
-
-  Live* const live = live_.find(*id);
-  if (live == nullptr) {
-    refuse(*id, {.reason = kTimedOut});
-    return std::nullopt;
+  if (!id) {
+    event = broken("CONT with an id that is not a number from 1 to 4294967295");
+    return;
   }
-  if (live->turn == Turn::kOurs) return fail_broken_request(*id, FailCode::kNone, kUnexpected);
+  if (!data) {
+    event = broken("CONT without data");
+    return;
+  }
+  Live* const live = live_.find(*id);
+  if (live == nullptr) return refuse(*id, {.reason = kTimedOut});
+  if (live->turn == Turn::kOurs) {
+    event = fail_broken_request(*id, FailCode::kNone, kUnexpected);
+    return;
+  }
   // Older servers took all of the rest for base64, TAB included.
   std::optional<Secret> response;
   if (fields.over() || client_minor_ >= kMinorOfContExtra) response = decode_response(*data);
   if (!response) {
-    return fail_broken_request(*id, FailCode::kInvalidBase64,
-                               "Invalid base64 data in continued response");
+    event = fail_broken_request(*id, FailCode::kInvalidBase64,
+                                "Invalid base64 data in continued response");
+    return;
   }
   if (live->turn == Turn::kFinal) {
-    output_ += *live->verdict;
-    live_.erase(*id);
-    return std::nullopt;
+    output_ += aside(*id).verdict;
+    return expire(*id);
   }
   live->turn = Turn::kOurs;
-  return ContinueRequest{*id, std::move(*response)};
+  event = ContinueRequest{*id, std::move(*response)};
 }
 
-std::optional<AuthServer::Event> AuthServer::take_cancel(Fields& fields) {
+void AuthServer::take_cancel(Fields& fields, std::optional<Event>& event) {
   const auto id = parse_id(fields.next());
-  if (!id) return broken("CANCEL with an id that is not a number from 1 to 4294967295");
+  if (!id) {
+    event = broken("CANCEL with an id that is not a number from 1 to 4294967295");
+    return;
+  }
   // An older client would take CANCELLED for a reply to something else, or close.
   if (client_minor_ >= kMinorOfCancelled) {
     append_numbered(output_, "CANCELLED", *id);
     output_ += '\n';
   }
-  if (!live_.erase(*id)) return std::nullopt;
-  return CancelRequest{*id};
+  if (live_.find(*id) == nullptr) return;
+  expire(*id);
+  event = CancelRequest{*id};
 }
 
-AuthServer::Event AuthServer::broken(std::string reason) {
+ProtocolError AuthServer::broken(std::string reason) {
   phase_ = Phase::kBroken;
   return ProtocolError{std::move(reason)};
 }
@@ -312,21 +335,25 @@ void AuthServer::refuse(uint32_t id, const FailReply& reply) {
   output_ += '\n';
 }
 
-AuthServer::Event AuthServer::fail_broken_request(uint32_t id, FailCode code,
-                                                  std::string_view reason) {
-  const Live* const live = live_.find(id);
-  FailReply reply{.code = code, .reason = reason};
-  if (live->user) reply.user = *live->user;
-  refuse(id, reply);
-  live_.erase(id);
+CancelRequest AuthServer::fail_broken_request(uint32_t id, FailCode code, std::string_view reason) {
+  const Aside* const kept = aside_.find(id);
+  refuse(
+      id,
+      {.user = kept != nullptr ? kept->user : std::string_view(), .code = code, .reason = reason});
+  expire(id);
   return CancelRequest{id};
+}
+
+AuthServer::Aside& AuthServer::aside(uint32_t id) {
+  Aside* const kept = aside_.find(id);
+  return kept != nullptr ? *kept : aside_.insert(id, {});
 }
 
 void AuthServer::challenge(uint32_t id, std::string_view bytes, std::string_view user) {
   Live* const live = live_.find(id);
   if (live == nullptr) return;
   live->turn = Turn::kClient;
-  if (!user.empty()) live->user = std::make_unique<std::string>(user);
+  if (!user.empty()) aside(id).user = user;
   append_numbered(output_, "CONT", id);
   output_ += '\t';
   output_ += base64_encode(bytes);
@@ -340,9 +367,9 @@ bool AuthServer::decide(uint32_t id, std::optional<std::string_view> final_data,
   if (final_data && !live->final_resp_ok) {
     challenge(id, *final_data);
     live->turn = Turn::kFinal;
-    live->verdict = std::make_unique<std::string>();
-    write(*live->verdict);
-    *live->verdict += '\n';
+    std::string& verdict = aside(id).verdict;
+    write(verdict);
+    verdict += '\n';
     return false;
   }
   write(output_);
@@ -351,7 +378,7 @@ bool AuthServer::decide(uint32_t id, std::optional<std::string_view> final_data,
     output_ += base64_encode(*final_data);
   }
   output_ += '\n';
-  live_.erase(id);
+  expire(id);
   return true;
 }
 
@@ -368,6 +395,9 @@ bool AuthServer::fail(uint32_t id, const FailReply& reply) {
                 [&](std::string& out) { append_fail(out, id, reply, client_minor_); });
 }
 
-void AuthServer::expire(uint32_t id) { live_.erase(id); }
+void AuthServer::expire(uint32_t id) {
+  live_.erase(id);
+  aside_.erase(id);
+}
 
 }  // namespace saslatch::dovecot

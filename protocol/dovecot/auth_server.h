@@ -3,7 +3,6 @@
 
 #include <array>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -90,22 +89,28 @@ class AuthServer {
 
  private:
   enum class Phase { kVersion, kCpid, kRequests, kBroken };
-  enum class Turn { kOurs, kClient, kFinal };
+  enum class Turn : uint8_t { kOurs, kClient, kFinal };
 
   struct Live {
     Turn turn = Turn::kOurs;
     bool final_resp_ok = false;
-    std::unique_ptr<std::string> user;     // from challenge()
-    std::unique_ptr<std::string> verdict;  // the reply line to send after the dummy response
+  };
+  // What few requests have, apart from Live: that table is moved about when it is long.
+  struct Aside {
+    std::string user = {};     // from challenge()
+    std::string verdict = {};  // the reply to send after the dummy response, LF included
   };
 
-  std::optional<Event> take_line(std::string_view line);
-  std::optional<Event> take_auth(Fields& fields);
-  std::optional<Event> take_cont(Fields& fields);
-  std::optional<Event> take_cancel(Fields& fields);
-  Event broken(std::string reason);
-  Event fail_broken_request(uint32_t id, FailCode code, std::string_view reason);
+  // These leave `event` empty if there is none; filled in place, as AuthRequest is large.
+  void take_line(std::string_view line, std::optional<Event>& event);
+  void take_version(std::string_view command, Fields& fields, std::optional<Event>& event);
+  void take_auth(Fields& fields, std::optional<Event>& event);
+  void take_cont(Fields& fields, std::optional<Event>& event);
+  void take_cancel(Fields& fields, std::optional<Event>& event);
 
+  ProtocolError broken(std::string reason);
+  CancelRequest fail_broken_request(uint32_t id, FailCode code, std::string_view reason);
+  Aside& aside(uint32_t id);
   void refuse(uint32_t id, const FailReply& reply);
   template <typename Write>
   bool decide(uint32_t id, std::optional<std::string_view> final_data, Write write);
@@ -114,6 +119,7 @@ class AuthServer {
   Phase phase_ = Phase::kVersion;
   uint32_t client_minor_ = 0;
   RequestTable<Live> live_;
+  RequestTable<Aside> aside_;  // of live requests only
   std::string output_;
 };
 
