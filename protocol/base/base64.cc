@@ -23,7 +23,8 @@ constexpr std::array<uint8_t, 256> kValueOf = [] {
 // one value two spellings.
 bool decode_digits(std::string_view digits, std::string& out) {
   if (digits.size() % 4 == 1) return false;
-  out.reserve(digits.size() / 4 * 3 + 2);
+  out.resize(digits.size() * 3 / 4);  // written by pointer: every login decodes one or two
+  char* to = out.data();
   uint32_t bits = 0;
   int count = 0;
   for (const char c : digits) {
@@ -33,7 +34,7 @@ bool decode_digits(std::string_view digits, std::string& out) {
     count += 6;
     if (count >= 8) {
       count -= 8;
-      out.push_back(static_cast<char>(bits >> count & 0xff));
+      *to++ = static_cast<char>(bits >> count & 0xff);
     }
   }
   return (bits & ((1u << count) - 1)) == 0;
