@@ -19,10 +19,10 @@ class Fields;
 
 // What the server says of itself before the first request.
 struct ServerHandshake {
-  std::vector<MechanismOffer> mechanisms;  // at least one; in the order of EHLO
-  uint32_t spid = 0;                       // of the process; the same on the master socket
-  uint32_t cuid = 0;                       // unique per connection of the process
-  std::array<uint8_t, 16> cookie{};        // random per connection
+  std::vector<MechanismOffer> mechanisms = {};  // at least one; in the order of EHLO
+  uint32_t spid = 0;                            // of the process; the same on the master socket
+  uint32_t cuid = 0;                            // unique per connection of the process
+  std::array<uint8_t, 16> cookie{};             // random per connection
 };
 
 // The user is let in. `user` is 1 to kMaxUser bytes; anything else becomes a FAIL, since Postfix
