@@ -31,7 +31,7 @@ LAYERS = {
     "daemon/session": PROTOCOL | EVENTS | {"protocol/base/crypto", "daemon/policy", "daemon/passdb", "daemon/password"},
     "daemon/control": BASE | EVENTS | {"daemon/session", "daemon/policy", "daemon/state", "daemon/passdb"},
     "daemon/net": BASE | EVENTS | {"daemon/session", "daemon/control"},
-    "daemon/cli": PROTOCOL | {"protocol/base/crypto", "daemon/config", "daemon/control", "daemon/policy",
+    "daemon/cli": PROTOCOL | {"protocol/base/crypto", "daemon/config", "daemon/session", "daemon/control", "daemon/policy",
                               "daemon/state", "daemon/passdb", "daemon/password", "daemon/audit"},
     "plugin": PROTOCOL,
 }

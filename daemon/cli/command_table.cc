@@ -1,0 +1,325 @@
+#include "daemon/cli/command_table.h"
+
+#include "daemon/cli/daemon_commands.h"
+#include "daemon/cli/doctor.h"
+#include "daemon/cli/policy_command.h"
+#include "daemon/cli/test_command.h"
+#include "daemon/cli/user_commands.h"
+
+namespace saslatch::cli {
+namespace {
+
+const Option kPasswordStdin{"password-stdin", "",
+                            "read the password from the first line of standard input"};
+const Option kScheme{"scheme", "S",
+                     "ARGON2ID (default), SHA512-CRYPT, BLF-CRYPT, SCRAM-SHA-256 ..."};
+const Option kNoCramMd5{"no-cram-md5", "", "keep no context for CRAM-MD5 logins"};
+
+std::vector<Command> user_commands() {
+  return {
+      {"user add",
+       "NAME",
+       1,
+       1,
+       {kScheme, kNoCramMd5, kPasswordStdin},
+       "make an account",
+       R"(Makes an account in STATE-DIR/users.db. The password is asked for twice, or read
+with --password-stdin; it is never taken from the command line. A running daemon
+knows the account at the next login. NAME is kept as a login with it would be
+looked up: in lower case and with the default domain, as [usernames] says.
+
+Where [mechanisms] offers CRAM-MD5, a context for it is kept too, sealed under
+STATE-DIR/secret.key. Whoever has both files can log in with it: --no-cram-md5
+keeps none, and the account then cannot use CRAM-MD5.
+
+Examples:
+  saslatch user add alice@example.org
+  pwgen 16 1 | saslatch user add printer --password-stdin --no-cram-md5
+)",
+       user_add},
+      {"user passwd",
+       "NAME",
+       1,
+       1,
+       {kScheme, kNoCramMd5, kPasswordStdin},
+       "give it a new password",
+       R"(Replaces every credential of the account. Sessions that are logged in stay so.
+
+Examples:
+  saslatch user passwd alice@example.org
+)",
+       user_passwd},
+      {"user list",
+       "[MASK]",
+       0,
+       1,
+       {},
+       "list accounts, or those that match a mask",
+       R"(MASK may hold * and ?, and matches in either case of letters.
+
+Examples:
+  saslatch user list
+  saslatch user list '*@example.org' --json
+)",
+       user_list},
+      {"user show",
+       "NAME",
+       1,
+       1,
+       {},
+       "show one account, without its credentials",
+       R"(Shows whether the account is enabled, which schemes its credentials have, and
+when it was made and changed. No hash is ever shown.
+
+Examples:
+  saslatch user show alice@example.org
+)",
+       user_show},
+      {"user disable",
+       "NAME",
+       1,
+       1,
+       {},
+       "let nobody in with it, keep its password",
+       R"(The next login is refused, and looks to the client like a wrong password.
+
+Examples:
+  saslatch user disable alice@example.org
+)",
+       user_disable},
+      {"user enable",
+       "NAME",
+       1,
+       1,
+       {},
+       "undo `user disable`",
+       R"(The account's password is what it was.
+
+Examples:
+  saslatch user enable alice@example.org
+)",
+       user_enable},
+      {"user delete",
+       "NAME",
+       1,
+       1,
+       {},
+       "remove an account and its credentials",
+       R"(There is no way back but `user add`.
+
+Examples:
+  saslatch user delete alice@example.org
+)",
+       user_delete},
+      {"user import",
+       "FILE",
+       1,
+       1,
+       {{"default-scheme", "S", "of passwords without a {SCHEME}; default CRYPT, as in Dovecot"},
+        {"replace", "", "an account that exists gets the file's password"}},
+       "take over the accounts of a Dovecot passwd-file",
+       R"(Takes every line of the file, or none: with one line that cannot be taken, each
+such line is listed with its number and reason, and nothing is imported. Hashes
+are kept as they are. Names are normalised as [usernames] says. `-` reads
+standard input.
+
+Examples:
+  saslatch user import /etc/dovecot/users
+  ssh old-server cat /etc/dovecot/users | saslatch user import - --replace
+)",
+       user_import},
+  };
+}
+
+std::vector<Command> lock_commands() {
+  return {
+      {"lock list",
+       "",
+       0,
+       0,
+       {{"limit", "N", "list at most this many (default 1000)"}},
+       "list the live locks, the one that ends first at the top",
+       R"(RULE `administrator` is a lock made by `lock add`.
+
+Examples:
+  saslatch lock list
+  saslatch lock list --json --limit 100000
+)",
+       lock_list},
+      {"lock add",
+       "SUBJECT",
+       1,
+       1,
+       {{"for", "D", "how long: 30s, 10m, 2h, 7d; at most 365d"},
+        {"reason", "TEXT", "why, for the audit log and your colleagues"}},
+       "refuse a subject for some time",
+       R"(SUBJECT is user:NAME, ip:ADDR, network:CIDR or user+network:NAME,CIDR. The lock
+is in force for the very next attempt, spares no familiar network, and survives
+restarts. --for and --reason are required.
+
+Examples:
+  saslatch lock add user:alice@example.org --for 2h --reason "phished, ticket 4711"
+  saslatch lock add network:203.0.113.0/24 --for 7d --reason "spraying since Monday"
+)",
+       lock_add},
+      {"lock clear",
+       "[SUBJECT]",
+       0,
+       1,
+       {{"all", "", "clear every lock of every subject"}},
+       "end the locks of a subject, and forget its counts",
+       R"(Clears each lock on the subject, by rule or administrator, with its growth and
+its counted failures. The very next attempt is checked.
+
+Examples:
+  saslatch lock clear user:alice@example.org
+  saslatch lock clear --all
+)",
+       lock_clear},
+  };
+}
+
+std::vector<Command> live_commands() {
+  return {
+      {"explain",
+       "SUBJECT",
+       1,
+       1,
+       {},
+       "say what is held on a subject, and what an attempt would meet",
+       R"(Shows whether an attempt would be refused now, by which rule and until when; the
+locks, the counters, the familiar networks, and the last attempts.
+SUBJECT as for `lock add`.
+
+Examples:
+  saslatch explain user:alice@example.org
+  saslatch explain ip:198.51.100.9
+)",
+       explain},
+      {"status",
+       "",
+       0,
+       0,
+       {},
+       "show the daemon's figures and health",
+       R"(Listeners, passdbs, attempts by outcome and cause, what waits, what is locked.
+
+Examples:
+  saslatch status
+  saslatch status --json | jq .attempts
+)",
+       status},
+      {"watch",
+       "",
+       0,
+       0,
+       {{"interval", "D", "how often, 100ms to 4m (default 1s)"},
+        {"count", "N", "end after N frames (default 0: never)"}},
+       "show `status` again and again",
+       R"(Redraws until q or Ctrl-C. Into a pipe it writes one frame after another; with
+--json one object a line.
+
+Examples:
+  saslatch watch
+  saslatch watch --json --interval 10s --count 6 > minute.jsonl
+)",
+       watch},
+      {"reload",
+       "",
+       0,
+       0,
+       {},
+       "put a changed configuration in force",
+       R"(With any error in it the old configuration stays in force, all errors are
+listed, and the exit code is 78. Changes of state-dir, run-dir, user and threads
+need a restart, and are named. The daemon reads the file it was started with.
+
+Examples:
+  saslatchd --check && saslatch reload
+)",
+       reload},
+  };
+}
+
+std::vector<Command> other_commands() {
+  return {
+      {"test",
+       "USER",
+       1,
+       1,
+       {{"socket", "PATH",
+         "the auth socket, or ADDRESS:PORT (default: the first dovecot listener)"},
+        {"mechanism", "M", "PLAIN, LOGIN or CRAM-MD5 (default: all that are offered)", true},
+        {"clear", "", "do not say `secured`: as over a connection without TLS"},
+        {"rip", "ADDR", "the client's address to send (default 127.0.0.1)"},
+        kPasswordStdin},
+       "log in over the socket, as a mail server would",
+       R"(A real exchange for each mechanism, on a connection of its own, with the verdict
+that a mail server would come to and the time it took. It is counted by the
+policy like any other attempt. Works with Dovecot's auth socket too.
+
+Exit code: 0 all ok; 77 refused (a mail server says 535); 75 temporary (454);
+69 no auth server there. The worst of them, in the order 69, 75, 77.
+
+Examples:
+  saslatch test alice@example.org
+  saslatch test alice --mechanism CRAM-MD5 --password-stdin < secret
+  saslatch test alice --clear --socket /var/spool/postfix/private/saslatch
+)",
+       test_login},
+      {"policy list",
+       "",
+       0,
+       0,
+       {},
+       "list the shipped policies",
+       R"([policy] preset takes one of these names.
+
+Examples:
+  saslatch policy list
+)",
+       policy_list},
+      {"policy show",
+       "NAME",
+       1,
+       1,
+       {},
+       "show the rules of a shipped policy",
+       R"(As sections for saslatch.conf: what `preset = NAME` stands for. A [rule.NAME] of
+your own changes the preset's rule of that name.
+
+Examples:
+  saslatch policy show small-site
+  saslatch policy show pci-dss --json
+)",
+       policy_show},
+      {"doctor",
+       "",
+       0,
+       0,
+       {},
+       "find out why something does not work",
+       R"(Checks the configuration, the daemon, its sockets as the mail server's user sees
+them, the database and its key, the audit log, Postfix's settings and the clock.
+Each finding is ok, warn or fail, with what mends it. Changes nothing. Run it as
+root: else some checks are left out. Exit code: 78 if anything failed.
+
+Examples:
+  sudo saslatch doctor
+  sudo saslatch doctor --quiet      (only what is not ok)
+)",
+       doctor},
+  };
+}
+
+}  // namespace
+
+std::vector<Command> command_table() {
+  std::vector<Command> all;
+  for (auto* family : {user_commands, lock_commands, live_commands, other_commands}) {
+    for (Command& command : family()) all.push_back(std::move(command));
+  }
+  return all;
+}
+
+}  // namespace saslatch::cli

@@ -1,0 +1,171 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "daemon/cli/doctor.h"
+#include "daemon/cli/user_commands.h"
+#include "protocol/base/crypto/system_random.h"
+
+namespace saslatch::cli {
+namespace {
+
+std::string parent_of(const std::string& path) {
+  const size_t slash = path.find_last_of('/');
+  return slash == 0 || slash == std::string::npos ? "/" : path.substr(0, slash);
+}
+
+// 0 if `path` can be opened so by the daemon's user (by this one without root), else errno.
+int try_open(const Patient& patient, const std::string& path, int flags) {
+  const auto attempt = [&path, flags] {
+    const int descriptor = ::open(path.c_str(), flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (descriptor < 0) return errno;
+    ::close(descriptor);
+    return 0;
+  };
+  if (patient.is_root && patient.daemon_user) {
+    const int error = probe_as(*patient.daemon_user, attempt);
+    if (error >= 0) return error;
+  }
+  return attempt();
+}
+
+std::string whom(const Patient& patient) {
+  return patient.is_root && patient.daemon_user ? "user " + patient.daemon_user->name : "this user";
+}
+
+// Without root, what this user may not do says nothing of the daemon.
+Health unless_unprivileged(const Patient& patient, int error) {
+  const bool rights = error == EACCES || error == EPERM;
+  return rights && !patient.is_root ? Health::kWarn : Health::kFail;
+}
+
+void check_key(const Patient& patient, Findings& findings) {
+  const std::string path = patient.settings.state_dir() + "/secret.key";
+  struct stat about {};
+  if (::lstat(path.c_str(), &about) != 0) {
+    if (errno == ENOENT) return;  // told with the database
+    findings.push_back(
+        {"secret-key", Health::kWarn, path + ": " + std::strerror(errno), "run doctor as root"});
+    return;
+  }
+  if ((about.st_mode & 077u) != 0) {
+    findings.push_back(
+        {"secret-key", Health::kFail,
+         path + " can be read by others: with users.db it opens every CRAM-MD5 login",
+         "chmod 0600 " + path + ", and give the accounts new passwords"});
+  } else if (patient.daemon_user && about.st_uid != patient.daemon_user->uid) {
+    findings.push_back({"secret-key", Health::kFail,
+                        path + " does not belong to " + patient.daemon_user->name,
+                        "chown " + patient.daemon_user->name + " " + path});
+  } else {
+    findings.push_back({"secret-key", Health::kOk, path + " is the daemon's alone", ""});
+  }
+}
+
+void check_database(const Patient& patient, Findings& findings) {
+  const std::string path = patient.settings.state_dir() + "/users.db";
+  const std::string key = patient.settings.state_dir() + "/secret.key";
+  if (::access(path.c_str(), F_OK) != 0) {
+    const bool absent = errno == ENOENT;
+    findings.push_back({"database", Health::kWarn,
+                        path + ": " + (absent ? "there is no account yet" : std::strerror(errno)),
+                        absent ? "saslatch user add NAME" : "run doctor as root"});
+    return;
+  }
+  if (::access(key.c_str(), F_OK) != 0 && errno == ENOENT) {
+    findings.push_back({"database", Health::kFail, key + " is missing: no CRAM-MD5 login works",
+                        "restore it, or give the accounts new passwords"});
+    return;  // opening the store would make another key
+  }
+  SystemRandom random;
+  auto store = passdb::UserStore::open(patient.settings.state_dir(), random);
+  std::optional<passdb::StoreError> trouble;
+  if (!store) {
+    trouble = store.error();
+  } else {
+    const auto listed = (*store)->list("*", [](const passdb::StoredUser&) { return false; });
+    if (!listed) trouble = listed.error();
+  }
+  if (!trouble) {
+    findings.push_back({"database", Health::kOk, path + " can be read", ""});
+  } else if (trouble->kind == passdb::StoreError::Kind::kPermission && !patient.is_root) {
+    findings.push_back({"database", Health::kWarn, trouble->message, "run doctor as root"});
+  } else {
+    findings.push_back({"database", Health::kFail, trouble->message,
+                        "restore users.db from a backup, or its rights"});
+  }
+}
+
+}  // namespace
+
+void check_state(const Patient& patient, Findings& findings) {
+  const std::string& path = patient.settings.state_dir();
+  struct stat about {};
+  if (::stat(path.c_str(), &about) != 0 || !S_ISDIR(about.st_mode)) {
+    findings.push_back(
+        {"state-dir", Health::kFail, path + ": there is no such directory",
+         "saslatchd makes it where it may; else: install -d -m 0700 -o saslatch " + path});
+    return;
+  }
+  if (patient.daemon_user && about.st_uid != patient.daemon_user->uid) {
+    findings.push_back({"state-dir", Health::kFail,
+                        path + " does not belong to " + patient.daemon_user->name,
+                        "chown -R " + patient.daemon_user->name + " " + path});
+  } else if ((about.st_mode & 022u) != 0) {
+    findings.push_back(
+        {"state-dir", Health::kFail, path + " can be written by others", "chmod 0700 " + path});
+  } else {
+    findings.push_back({"state-dir", Health::kOk, path + " is the daemon's", ""});
+  }
+  check_key(patient, findings);
+}
+
+void check_passdbs(const Patient& patient, Findings& findings) {
+  for (const config::PassdbConfig& passdb : patient.settings.config.passdb) {
+    if (passdb.driver == config::PassdbDriver::kEmbedded) {
+      check_database(patient, findings);
+      continue;
+    }
+    const int error = try_open(patient, passdb.path, O_RDONLY);
+    if (error == 0) {
+      findings.push_back(
+          {"passwd-file", Health::kOk, passdb.path + " can be read by " + whom(patient), ""});
+    } else {
+      findings.push_back(
+          {"passwd-file", unless_unprivileged(patient, error),
+           passdb.path + " cannot be read by " + whom(patient) + ": " + std::strerror(error),
+           "its logins get a temporary answer until the daemon can read it"});
+    }
+  }
+}
+
+void check_audit_log(const Patient& patient, Findings& findings) {
+  const std::string& path = patient.settings.config.daemon.audit_log;
+  if (path.empty()) {
+    findings.push_back({"audit-log", Health::kWarn, "there is no audit log",
+                        "set [daemon] audit-log: it tells who was refused, and why"});
+    return;
+  }
+  int error = try_open(patient, path, O_WRONLY | O_APPEND);
+  std::string what = path;
+  if (error == ENOENT) {
+    what = parent_of(path);
+    const auto may_write = [&what] { return ::access(what.c_str(), W_OK | X_OK) == 0 ? 0 : errno; };
+    error = patient.is_root && patient.daemon_user ? probe_as(*patient.daemon_user, may_write)
+                                                   : may_write();
+  }
+  if (error == 0) {
+    findings.push_back(
+        {"audit-log", Health::kOk, path + " can be written by " + whom(patient), ""});
+  } else {
+    findings.push_back(
+        {"audit-log", unless_unprivileged(patient, error),
+         what + " cannot be written by " + whom(patient) + ": " + std::strerror(error),
+         "install -d -m 0750 -o saslatch " + parent_of(path)});
+  }
+}
+
+}  // namespace saslatch::cli
