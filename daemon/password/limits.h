@@ -33,10 +33,10 @@ constexpr uint32_t kMaxBcryptCost = 14;
 
 // Argon2, yescrypt, scrypt: what one check may hold. Every hash thread may need as much at a time.
 // libsodium's "moderate" is just this.
-constexpr uint64_t kMaxMemoryKib = 256 * 1024;
+constexpr uint64_t kMaxMemoryKib = uint64_t{256} * 1024;
 
 // Argon2 memory x passes, scrypt memory x lanes: 0.8 s. libsodium's "moderate" is three quarters.
-constexpr uint64_t kMaxMemoryKibPasses = 1024 * 1024;
+constexpr uint64_t kMaxMemoryKibPasses = uint64_t{1024} * 1024;
 
 // Argon2 lanes. libsodium computes them one after the other, so they cost nothing more.
 constexpr uint32_t kMaxArgon2Lanes = 64;
