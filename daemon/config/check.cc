@@ -32,7 +32,7 @@ class Checker {
     for (const PassdbConfig& passdb : parsed_.config.passdb) check_passdb(passdb);
     if (!parsed_.has_errors()) {
       for (const std::string& text : policy::warnings(parsed_.config.policy)) {
-        problems_.push_back({Problem::Kind::kWarning, line_of_rule_in(text), text});
+        problems_.push_back({Problem::Kind::kWarning, parsed_.line_of_text(text), text});
       }
     }
     std::stable_sort(problems_.begin(), problems_.end(),
@@ -111,15 +111,6 @@ class Checker {
               "; accepted: " +
               (is_file ? "a readable file" : "a state-dir with a usable users.db"));
     }
-  }
-
-  // policy's sentences name the rule; the first name of ours in it gives the line.
-  [[nodiscard]] int line_of_rule_in(const std::string& text) const {
-    for (const policy::Rule& rule : parsed_.config.policy.rules) {
-      if (text.find("[rule." + rule.name + "]") == std::string::npos) continue;
-      return parsed_.line_of("rule." + rule.name, "");
-    }
-    return parsed_.line_of("policy", "");
   }
 
   const Parsed& parsed_;

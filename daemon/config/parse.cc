@@ -44,9 +44,11 @@ class Parser {
     read_listeners();
     read_passdbs();
     read_rules();
-    check_delays();
     if (!parsed_.has_errors()) {
-      for (std::string& text : policy::errors(config.policy)) error(Place{"policy", ""}, text);
+      for (std::string& text : policy::errors(config.policy)) {
+        const int line = parsed_.line_of_text(text);
+        error(line, std::move(text));
+      }
     }
     std::stable_sort(parsed_.problems.begin(), parsed_.problems.end(),
                      [](const Problem& a, const Problem& b) { return a.line < b.line; });
@@ -267,15 +269,6 @@ class Parser {
                                      std::string(policy::to_string(rule.then)) + ": a duration");
   }
 
-  void check_delays() {
-    const policy::Settings& settings = parsed_.config.policy;
-    if (settings.failure_delay <= settings.max_hold || is_rejected("policy", "max-hold")) return;
-    const bool delay_given = parsed_.lines.contains({"policy", "failure-delay"});
-    error({"policy", delay_given ? "failure-delay" : "max-hold"},
-          "failure-delay is longer than max-hold, past which nothing is held; accepted: a "
-          "failure-delay of at most max-hold");
-  }
-
   FileLines file_;
   Parsed parsed_;
   std::set<Place> rejected_;
@@ -309,6 +302,14 @@ int Parsed::line_of(const std::string& section, const std::string& key) const {
     if (found != lines.end()) return found->second;
   }
   return 0;
+}
+
+int Parsed::line_of_text(std::string_view text) const {
+  const size_t end = text.find("] ");
+  if (!text.starts_with('[') || end == std::string_view::npos) return 0;
+  const std::string_view rest = text.substr(end + 2);
+  return line_of(std::string(text.substr(1, end - 1)),
+                 std::string(rest.substr(0, rest.find_first_of(" :;"))));
 }
 
 Parsed parse(std::string_view text) { return Parser(read_lines(text)).parse(); }

@@ -41,6 +41,8 @@ struct Parsed {
   [[nodiscard]] bool has_errors() const;
   // The line of a key, else of its section, else 0.
   [[nodiscard]] int line_of(const std::string& section, const std::string& key) const;
+  // The same for a sentence that begins "[SECTION] KEY", as those of daemon/policy do.
+  [[nodiscard]] int line_of_text(std::string_view text) const;
 };
 
 // Reads the text of a saslatch.conf. Pure: looks at no file, user or database; check.h does.

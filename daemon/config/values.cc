@@ -305,9 +305,9 @@ Kind<policy::Limit> limit() {
 }
 
 Kind<policy::Growth> growth() {
-  constexpr double kLargestFactor = 1000;
+  constexpr double kLargestFactor = 100;
   const auto cap = duration(std::chrono::seconds(1), policy::kMaxLock);
-  return {"xFACTOR up to DURATION like x2 up to 1h: a factor above 1 and at most 1000, and " +
+  return {"xFACTOR up to DURATION like x2 up to 1h: a factor above 1 and at most 100, and " +
               cap.accepts,
           [=](std::string_view text) -> Value<policy::Growth> {
             const auto words = words_of(text);
