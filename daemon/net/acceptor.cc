@@ -18,6 +18,13 @@ constexpr std::chrono::milliseconds kRetry(100);
 
 }  // namespace
 
+std::optional<uint32_t> peer_uid(int socket) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return std::nullopt;
+  return peer.uid;
+}
+
 Acceptor::Acceptor(EventLoop& loop, Log& log, std::string listener, SessionFactory make,
                    std::shared_ptr<std::atomic<bool>> paused)
     : loop_(loop),

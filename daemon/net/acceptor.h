@@ -6,6 +6,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "daemon/audit/log.h"
@@ -21,7 +22,11 @@ struct NewConnection {
   std::shared_ptr<Mailbox> mailbox;
   uint32_t number;    // unique in the life of the daemon, from 1
   size_t loop_index;  // the event loop that it lives on
+  int socket;         // borrowed for the call
 };
+
+// Who is at the other end of a UNIX socket, as the kernel says; nullopt for others.
+std::optional<uint32_t> peer_uid(int socket);
 
 using SessionFactory =
     std::function<std::unique_ptr<Session>(const NewConnection& connection, Now now)>;

@@ -58,12 +58,12 @@ void EventLoop::adopt(FileDescriptor fd, int family, const SessionFactory& make)
   Connection::Socket socket(context_);
   socket.assign(boost::asio::generic::stream_protocol(family, 0), fd.get(), error);
   if (error) return;
-  (void)fd.release();
+  const int native = fd.release();
   auto connection = std::make_shared<Connection>(*this, std::move(socket), number);
   connections_.emplace(number, connection);
   metrics_.connections.add(1);
   metrics_.connections_accepted.add();
-  connection->start(make({connection, number, index_}, now()));
+  connection->start(make({connection, number, index_, native}, now()));
 }
 
 void EventLoop::forget(uint64_t connection) {

@@ -30,13 +30,13 @@ Result<Server::Open> Server::open_one(const Endpoint& endpoint) {
     found = std::find_if(inherited_.begin(), inherited_.end(), by_name);
   }
   if (found != inherited_.end()) {
-    return Open{endpoint.address, ListeningSocket::inherited(std::move(found->fd)), {}};
+    return Open{endpoint.address, ListeningSocket::inherited(std::move(found->fd))};
   }
   auto socket = ListeningSocket::open(endpoint.address);
   if (!socket) {
     return failure("[listen." + endpoint.name + "] " + socket.error().message);
   }
-  return Open{endpoint.address, std::move(*socket), {}};
+  return Open{endpoint.address, std::move(*socket)};
 }
 
 std::vector<Error> Server::open(std::vector<Endpoint> endpoints) {
@@ -83,9 +83,9 @@ std::vector<Error> Server::replace(std::vector<Endpoint> endpoints) {
 }
 
 void Server::accept_on(Open& open, const Endpoint& endpoint) {
-  const auto paused = std::make_shared<std::atomic<bool>>(false);
   for (const auto& loop : loops_) {
-    auto acceptor = std::make_shared<Acceptor>(*loop, log_, endpoint.name, endpoint.make, paused);
+    auto acceptor =
+        std::make_shared<Acceptor>(*loop, log_, endpoint.name, endpoint.make, open.paused);
     open.acceptors.push_back(acceptor);
     FileDescriptor own(fcntl(open.socket.get(), F_DUPFD_CLOEXEC, 0));
     if (!own) {
@@ -123,6 +123,14 @@ void Server::stop(std::chrono::milliseconds grace) {
   for (const auto& loop : loops_) loop->stop(grace);
   for (const auto& loop : loops_) loop->join();
   open_.clear();
+}
+
+std::vector<EndpointStatus> Server::status() const {
+  std::vector<EndpointStatus> all;
+  for (const auto& [name, open] : open_) {
+    all.push_back({name, open.socket.is_inherited(), !open.paused->load()});
+  }
+  return all;
 }
 
 void Server::on_each_loop(const std::function<void(size_t loop_index)>& task) {

@@ -18,7 +18,14 @@ struct Endpoint {
   SessionFactory make;
 };
 
-// The event loops and what they listen on. Used from the main thread only.
+// How a socket is, for `saslatch status`.
+struct EndpointStatus {
+  std::string name;
+  bool inherited = false;
+  bool accepting = true;  // false: paused, as no descriptor is left
+};
+
+// The event loops and what they listen on. Used by one thread at a time.
 class Server {
  public:
   // `threads` at least 1. All references outlive this object.
@@ -43,6 +50,7 @@ class Server {
   // Accepts no more and lets the clients go as Session::drain says, for at most `grace`.
   void stop(std::chrono::milliseconds grace);
 
+  [[nodiscard]] std::vector<EndpointStatus> status() const;
   [[nodiscard]] size_t threads() const { return loops_.size(); }
   // Runs `task` on every loop's thread.
   void on_each_loop(const std::function<void(size_t loop_index)>& task);
@@ -51,7 +59,8 @@ class Server {
   struct Open {
     SocketAddress address;
     ListeningSocket socket;
-    std::vector<std::shared_ptr<Acceptor>> acceptors;  // one a loop
+    std::vector<std::shared_ptr<Acceptor>> acceptors = {};  // one a loop
+    std::shared_ptr<std::atomic<bool>> paused = std::make_shared<std::atomic<bool>>(false);
   };
 
   Result<Open> open_one(const Endpoint& endpoint);

@@ -24,8 +24,13 @@ std::thread thread_without_signals(std::function<void()> body) {
 
 WorkerPool::WorkerPool(size_t threads, std::chrono::milliseconds max_hold, const Clock& clock,
                        Metrics& metrics)
-    : clock_(clock), metrics_(metrics), queue_(threads, max_hold) {
-  for (size_t i = 0; i < std::max<size_t>(threads, 1); ++i) {
+    : thread_count_(std::max<size_t>(threads, 1)),
+      clock_(clock),
+      metrics_(metrics),
+      queue_(thread_count_, max_hold) {}
+
+void WorkerPool::start() {
+  for (size_t i = 0; i < thread_count_; ++i) {
     threads_.push_back(thread_without_signals([this] { work(); }));
   }
 }

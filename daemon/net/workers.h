@@ -17,11 +17,14 @@ namespace saslatch::net {
 // The threads that hash passwords and wait for passdbs, in front of them one CheckQueue.
 class WorkerPool final : public Workers {
  public:
-  // Starts `threads` threads. All references outlive this object.
+  // All references outlive this object. What is submitted before start() waits.
   WorkerPool(size_t threads, std::chrono::milliseconds max_hold, const Clock& clock,
              Metrics& metrics);
   // Calls stop().
   ~WorkerPool() override;
+
+  // Once; after privileges are dropped, since a thread keeps some of its own.
+  void start();
 
   void submit(std::unique_ptr<QueuedCheck> check) override;
   void set_max_hold(std::chrono::milliseconds max_hold);
@@ -32,6 +35,7 @@ class WorkerPool final : public Workers {
  private:
   void work();
 
+  const size_t thread_count_;
   const Clock& clock_;
   Metrics& metrics_;
   std::mutex mutex_;

@@ -24,6 +24,8 @@ struct SessionParts {
   std::string listener;     // the NAME of [listen.NAME]
   uint32_t connection = 0;  // unique in the life of the daemon
   uint32_t server_pid = 0;
+  // Kept until the session ends: whoever made it counts his connections by it.
+  std::shared_ptr<void> counted = {};
 };
 
 }  // namespace saslatch

@@ -34,7 +34,7 @@ struct Settings {
   uint32_t nobody_gid = 65534;
   std::chrono::milliseconds failure_delay{1500};
   std::chrono::milliseconds max_hold{4500};
-  std::map<std::string, ListenerSettings, std::less<>> listeners;
+  std::map<std::string, ListenerSettings, std::less<>> listeners = {};
 
   // The settings of a listener; a reload may have removed it while its clients are still here, and
   // then the defaults hold.

@@ -1,0 +1,64 @@
+#ifndef SASLATCH_DAEMON_AUDIT_RELOADABLE_H_
+#define SASLATCH_DAEMON_AUDIT_RELOADABLE_H_
+
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <utility>
+
+#include "daemon/audit/audit.h"
+#include "daemon/audit/log.h"
+
+namespace saslatch {
+
+// The log and the audit log that a reload may replace while everybody writes to them. Thread-safe.
+
+class ReloadableLog final : public Log {
+ public:
+  explicit ReloadableLog(std::unique_ptr<Log> log) : log_(std::move(log)) {}
+
+  void write(LogLevel level, std::string_view name, std::string_view text,
+             std::initializer_list<LogField> fields) override {
+    const std::shared_lock lock(mutex_);
+    log_->write(level, name, text, fields);
+  }
+
+  void replace(std::unique_ptr<Log> log) {
+    const std::unique_lock lock(mutex_);
+    log_ = std::move(log);
+  }
+
+ private:
+  std::shared_mutex mutex_;
+  std::unique_ptr<Log> log_;
+};
+
+template <typename Sink>
+class ReloadableSink final : public AuditSink {
+ public:
+  void write(const Event& event) override {
+    const std::shared_lock lock(mutex_);
+    if (sink_) sink_->write(event);
+  }
+
+  // nullptr: events go nowhere from now on. What the old sink has queued is written first.
+  void replace(std::unique_ptr<Sink> sink) {
+    const std::unique_lock lock(mutex_);
+    sink_ = std::move(sink);
+  }
+
+  // Calls `use` with the sink if there is one; nobody replaces it meanwhile.
+  template <typename Use>
+  void with(Use use) {
+    const std::shared_lock lock(mutex_);
+    if (sink_) use(*sink_);
+  }
+
+ private:
+  std::shared_mutex mutex_;
+  std::unique_ptr<Sink> sink_;
+};
+
+}  // namespace saslatch
+
+#endif  // SASLATCH_DAEMON_AUDIT_RELOADABLE_H_

@@ -1,0 +1,26 @@
+#ifndef SASLATCH_DAEMON_ENVIRONMENT_H_
+#define SASLATCH_DAEMON_ENVIRONMENT_H_
+
+#include <vector>
+
+#include "daemon/config/check.h"
+
+namespace saslatch {
+
+// The machine as --check and a reload ask about it. Creates nothing.
+class RealEnvironment final : public config::SystemEnvironment {
+ public:
+  // A passdb of `running` that is configured just so is not asked about: that it is down at the
+  // moment does not make the configuration wrong.
+  explicit RealEnvironment(std::vector<config::PassdbConfig> running = {});
+
+  Trouble scheme(const std::string& name) override;
+  Trouble passdb(const config::PassdbConfig& passdb, const config::DaemonConfig& daemon) override;
+
+ private:
+  std::vector<config::PassdbConfig> running_;
+};
+
+}  // namespace saslatch
+
+#endif  // SASLATCH_DAEMON_ENVIRONMENT_H_

@@ -1,0 +1,474 @@
+#include "daemon/saslatchd.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <thread>
+#include <utility>
+
+#include "daemon/config/saslatchd_options.h"
+#include "daemon/control/control_session.h"
+#include "daemon/environment.h"
+#include "daemon/net/service_manager.h"
+#include "daemon/passdb/embedded.h"
+#include "daemon/session/dovecot_session.h"
+#include "daemon/session/master_session.h"
+#include "daemon/session/metrics_session.h"
+#include "daemon/session/saslauthd_session.h"
+#include "protocol/sasl/mechanisms.h"
+
+namespace saslatch {
+namespace {
+
+// sysexits(3).
+constexpr int kCannotCreate = 73;
+constexpr int kPermission = 77;
+constexpr int kConfiguration = 78;
+
+constexpr std::string_view kControl = "control";
+
+// What an answer may still take after max-hold when the daemon stops.
+constexpr std::chrono::milliseconds kStopMargin(500);
+
+size_t threads_or_cores(unsigned configured) {
+  return configured != 0 ? configured : std::max(1U, std::thread::hardware_concurrency());
+}
+
+std::string own_hostname() {
+  char name[256] = {};
+  if (gethostname(name, sizeof name - 1) != 0 || name[0] == '\0') return "localhost";
+  return name;
+}
+
+policy::HashKey fresh_key(Random& random) {
+  policy::HashKey key;
+  random.fill(key);
+  return key;
+}
+
+std::string_view to_string(config::ListenProtocol protocol) {
+  switch (protocol) {
+    case config::ListenProtocol::kDovecot:
+      return "dovecot";
+    case config::ListenProtocol::kDovecotMaster:
+      return "dovecot-master";
+    case config::ListenProtocol::kSaslauthd:
+      return "saslauthd";
+    case config::ListenProtocol::kMetrics:
+      break;
+  }
+  return "metrics";
+}
+
+Result<net::SocketAddress> socket_address(const config::ListenConfig& listen) {
+  if (const auto* const tcp = std::get_if<config::TcpAddress>(&listen.socket)) {
+    return net::TcpAddress{tcp->address.to_string(), tcp->port};
+  }
+  net::UnixAddress address;
+  address.path = std::get<std::string>(listen.socket);
+  address.mode = listen.mode;
+  if (!listen.owner.empty()) {
+    const auto user = find_user(listen.owner);
+    if (!user) {
+      return failure("[listen." + listen.name + "] owner: there is no user " + listen.owner);
+    }
+    address.owner = user->uid;
+  }
+  if (!listen.group.empty()) {
+    address.group = find_group(listen.group);
+    if (!address.group) {
+      return failure("[listen." + listen.name + "] group: there is no group " + listen.group);
+    }
+  }
+  return net::SocketAddress(address);
+}
+
+// Whom a daemon that was started as root becomes; nullopt: it stays what it is.
+std::optional<UserIds> user_to_become(const config::Config& config) {
+  if (geteuid() != 0) return std::nullopt;
+  return find_user(config.daemon.user.value_or(config::kDefaultUser));
+}
+
+}  // namespace
+
+Saslatchd::Saslatchd(std::string config_path, config::Config config, std::unique_ptr<Log> log)
+    : config_path_(std::move(config_path)),
+      log_(std::move(log)),
+      audit_(log_, &audit_file_),
+      holds_(config.policy.held_answers),
+      engine_(config.policy, fresh_key(random_), random_),
+      config_(std::move(config)),
+      config_loaded_(clock_.read().wall),
+      hostname_(own_hostname()),
+      workers_(threads_or_cores(config_.daemon.hash_threads), config_.policy.max_hold, clock_,
+               metrics_),
+      services_{engine_, workers_, audit_, metrics_, random_, clock_, durability_},
+      commands_(control::Parts{*this, engine_, metrics_, audit_}),
+      cells_(threads_or_cores(config_.daemon.threads)),
+      server_(cells_.size(), clock_, metrics_, log_),
+      control_server_(1, clock_, metrics_, log_),
+      housekeeping_(clock_) {}
+
+Saslatchd::~Saslatchd() = default;
+
+std::optional<Saslatchd::StartError> Saslatchd::start() {
+  raise_descriptor_limit();
+  const std::optional<UserIds> become_user = user_to_become(config_);
+  if (auto error = prepare_directories(become_user)) return error;
+  if (auto error = open_sockets(become_user)) return error;
+  if (become_user) {
+    if (const auto done = become(*become_user); !done) {
+      return StartError{kPermission, done.error().message};
+    }
+  } else if (geteuid() == 0) {
+    log_.warning("running-as-root",
+                 "no user to become: create the user saslatch, or set [daemon] user");
+  }
+
+  replace_audit(config_.daemon.audit_log);
+  passdbs_ = make_passdbs(config_);
+  const Now now = clock_.read();
+  load_passdbs(now);
+  in_force_ = make_settings(config_);
+  std::fill(cells_.begin(), cells_.end(), in_force_);
+
+  housekeeping_.every(passdb::kPasswdFilePoll, [this](Now at) {
+    std::vector<std::shared_ptr<passdb::PasswdFilePassdb>> files;
+    {
+      const std::lock_guard lock(reload_mutex_);
+      files = passdbs_.files;
+    }
+    for (const auto& file : files) file->refresh(at.mono);
+  });
+  housekeeping_.every(std::chrono::seconds(1), [this](Now at) {
+    engine_.sweep(at.policy);
+    update_gauges(at);
+  });
+  workers_.start();
+  housekeeping_.start();
+  server_.start();
+  control_server_.start();
+  daemon_event("started");
+  log_.info("started", "serving logins", {{"version", SASLATCH_VERSION}, {"config", config_path_}});
+  net::notify_service_manager("READY=1");
+  return std::nullopt;
+}
+
+std::optional<Saslatchd::StartError> Saslatchd::prepare_directories(
+    const std::optional<UserIds>& owner) {
+  const auto failed = [](const Result<void>& made) {
+    return StartError{kCannotCreate, made.error().message};
+  };
+  if (const auto made = make_directory(config_.daemon.state_dir, 0750, owner); !made) {
+    return failed(made);
+  }
+  // Mail servers go through it to their sockets, hence readable.
+  if (const auto made = make_directory(config_.daemon.run_dir, 0755, owner); !made) {
+    return failed(made);
+  }
+  if (!config_.daemon.audit_log.empty()) {
+    const auto parent = std::filesystem::path(config_.daemon.audit_log).parent_path();
+    // The daemon goes on without an audit log, and the sink says so.
+    (void)make_directory(parent.string(), 0750, owner);
+  }
+  return std::nullopt;
+}
+
+std::optional<Saslatchd::StartError> Saslatchd::open_sockets(const std::optional<UserIds>& owner) {
+  auto wanted = endpoints(config_);
+  if (!wanted) return StartError{kConfiguration, wanted.error().message};
+  server_.inherit(net::inherited_sockets());
+  std::vector<Error> errors = server_.open(std::move(*wanted));
+
+  net::UnixAddress control;
+  control.path = config_.daemon.run_dir + "/" + std::string(kControl);
+  control.mode = 0600;
+  if (owner) control.owner = owner->uid;
+  const uint32_t own_uid = owner ? owner->uid : geteuid();
+  net::Endpoint endpoint{std::string(kControl), control,
+                         [this, own_uid](const net::NewConnection& connection, Now now) {
+                           // Without a credential nobody may change anything.
+                           const uint32_t uid =
+                               net::peer_uid(connection.socket).value_or(UINT32_MAX);
+                           return std::make_unique<control::ControlSession>(
+                               control::make_peer(uid, own_uid), commands_, now);
+                         }};
+  std::vector<net::Endpoint> control_endpoints;
+  control_endpoints.push_back(std::move(endpoint));
+  for (Error& error : control_server_.open(std::move(control_endpoints))) {
+    errors.push_back(std::move(error));
+  }
+  if (errors.empty()) return std::nullopt;
+  std::string all;
+  for (const Error& error : errors) all += (all.empty() ? "" : "\n") + error.message;
+  return StartError{kCannotCreate, all};
+}
+
+Result<std::vector<net::Endpoint>> Saslatchd::endpoints(const config::Config& config) {
+  std::vector<net::Endpoint> all;
+  for (const config::ListenConfig& listen : config.listen) {
+    auto address = socket_address(listen);
+    if (!address) return tl::unexpected(address.error());
+    auto& count = connections_[listen.name];
+    if (!count) count = std::make_shared<std::atomic<int64_t>>(0);
+    all.push_back({listen.name, std::move(*address), session_factory(listen)});
+  }
+  return all;
+}
+
+net::SessionFactory Saslatchd::session_factory(const config::ListenConfig& listen) {
+  return [this, name = listen.name, protocol = listen.protocol, count = connections_[listen.name]](
+             const net::NewConnection& connection, Now now) -> std::unique_ptr<Session> {
+    count->fetch_add(1, std::memory_order_relaxed);
+    std::shared_ptr<void> counted(
+        nullptr, [count](void*) { count->fetch_sub(1, std::memory_order_relaxed); });
+    SessionParts parts{services_,
+                       holds_,
+                       log_,
+                       cells_[connection.loop_index],
+                       connection.mailbox,
+                       name,
+                       connection.number,
+                       static_cast<uint32_t>(getpid()),
+                       std::move(counted)};
+    switch (protocol) {
+      case config::ListenProtocol::kDovecot:
+        return std::make_unique<DovecotSession>(std::move(parts));
+      case config::ListenProtocol::kDovecotMaster:
+        return std::make_unique<MasterSession>(std::move(parts));
+      case config::ListenProtocol::kSaslauthd:
+        return std::make_unique<SaslauthdSession>(std::move(parts));
+      case config::ListenProtocol::kMetrics:
+        break;
+    }
+    return std::make_unique<MetricsSession>(metrics_, now);
+  };
+}
+
+PassdbSet Saslatchd::make_passdbs(const config::Config& config) {
+  PassdbSet set;
+  set.configs = config.passdb;
+  set.lowercase = config.usernames.lowercase;
+  for (const config::PassdbConfig& wanted : config.passdb) {
+    const auto old = std::find(passdbs_.configs.begin(), passdbs_.configs.end(), wanted);
+    std::shared_ptr<passdb::Passdb> kept;
+    if (old != passdbs_.configs.end() && passdbs_.lowercase == set.lowercase) {
+      kept = passdbs_.chain[static_cast<size_t>(old - passdbs_.configs.begin())];
+    }
+    switch (wanted.driver) {
+      case config::PassdbDriver::kEmbedded:
+        if (!kept) {
+          kept = std::make_shared<passdb::EmbeddedPassdb>(wanted.name, config.daemon.state_dir,
+                                                          random_);
+        }
+        break;
+      case config::PassdbDriver::kPasswdFile: {
+        auto file = std::dynamic_pointer_cast<passdb::PasswdFilePassdb>(kept);
+        if (!file) {
+          file = std::make_shared<passdb::PasswdFilePassdb>(
+              passdb::PasswdFileOptions{wanted.name, wanted.path, wanted.default_scheme,
+                                        set.lowercase},
+              log_, random_);
+        }
+        set.files.push_back(file);
+        kept = file;
+        break;
+      }
+    }
+    set.chain.push_back(std::move(kept));
+  }
+  return set;
+}
+
+void Saslatchd::load_passdbs(Now now) {
+  for (const auto& file : passdbs_.files) file->refresh(now.mono);
+  for (const auto& passdb : passdbs_.chain) {
+    if (const auto embedded = std::dynamic_pointer_cast<passdb::EmbeddedPassdb>(passdb)) {
+      (void)embedded->prepare();  // status() below tells what is wrong
+    }
+    if (const passdb::PassdbStatus status = passdb->status(); !status.available) {
+      log_.error("passdb-down", "a passdb cannot be used; its users get a temporary failure",
+                 {{"passdb", std::string(passdb->name())}, {"error", status.reason}});
+    }
+  }
+}
+
+std::shared_ptr<const Settings> Saslatchd::make_settings(const config::Config& config) {
+  const std::vector<sasl::MechanismInfo> known = sasl::known_mechanisms();
+  auto mechanisms = sasl::Registry::create(known, config.mechanisms.offer);
+  UsernameRules usernames;
+  usernames.lowercase = config.usernames.lowercase;
+  usernames.default_domain = config.usernames.default_domain;
+  usernames.allow(config.usernames.allowed_chars);
+  auto settings = std::make_shared<Settings>(
+      Settings{.mechanisms = std::move(mechanisms.value()),
+               .verifier = std::make_shared<const passdb::Verifier>(passdbs_.chain, log_, random_),
+               .usernames = std::move(usernames),
+               .hostname = hostname_,
+               .failure_delay = config.policy.failure_delay,
+               .max_hold = config.policy.max_hold});
+  if (const auto nobody = find_user("nobody")) {
+    settings->nobody_uid = nobody->uid;
+    settings->nobody_gid = nobody->gid;
+  }
+  for (const config::ListenConfig& listen : config.listen) {
+    settings->listeners.emplace(
+        listen.name,
+        ListenerSettings{listen.name, config::plaintext_needs_tls(config, listen),
+                         listen.on_temporary_failure == config::OnTemporaryFailure::kDisconnect});
+  }
+  return settings;
+}
+
+void Saslatchd::replace_audit(const std::string& path) {
+  audit_file_.replace(path.empty() ? nullptr : std::make_unique<FileAuditSink>(path, log_));
+}
+
+void Saslatchd::daemon_event(std::string name) {
+  audit_.write(DaemonEvent{clock_.read().wall, std::move(name), {{"version", SASLATCH_VERSION}}});
+}
+
+void Saslatchd::update_gauges(Now now) {
+  const policy::Figures figures = engine_.figures(now.policy);
+  metrics_.subjects.set(static_cast<int64_t>(figures.subjects));
+  metrics_.locks.set(static_cast<int64_t>(figures.locks));
+  metrics_.familiar_networks.set(static_cast<int64_t>(figures.familiar));
+  const std::lock_guard lock(reload_mutex_);
+  metrics_.passdbs_down.set(std::count_if(
+      passdbs_.chain.begin(), passdbs_.chain.end(),
+      [](const std::shared_ptr<passdb::Passdb>& passdb) { return !passdb->status().available; }));
+}
+
+void Saslatchd::hang_up() {
+  const control::ReloadReport report = reload(clock_.read());
+  for (const std::string& warning : report.warnings) {
+    log_.warning("config-warning", "the configuration is in force, but", {{"warning", warning}});
+  }
+  for (const std::string& key : report.needs_restart) {
+    log_.warning("config-needs-restart", "a changed key takes effect at the next start only",
+                 {{"key", key}});
+  }
+}
+
+control::ReloadReport Saslatchd::reload(Now now) {
+  net::notify_service_manager("RELOADING=1");
+  const std::lock_guard lock(reload_mutex_);
+  control::ReloadReport report;
+  const auto refuse = [&](std::vector<std::string> errors) {
+    for (const std::string& error : errors) {
+      log_.error("config-refused", "the old configuration stays in force", {{"error", error}});
+    }
+    metrics_.reloads_failed.add();
+    report.errors = std::move(errors);
+    audit_file_.with([](FileAuditSink& sink) { sink.reopen(); });
+    net::notify_service_manager("READY=1");
+    return report;
+  };
+
+  RealEnvironment environment(config_.passdb);
+  config::LoadedConfig loaded = config::load_config(config_path_, &environment);
+  std::vector<std::string> errors;
+  for (const config::Problem& problem : loaded.problems) {
+    (problem.kind == config::Problem::Kind::kError ? errors : report.warnings)
+        .push_back(config::to_string(problem, config_path_));
+  }
+  if (!loaded.usable) return refuse(std::move(errors));
+
+  config::Config next = std::move(loaded.config);
+  report.needs_restart = config::needs_restart(config_, next);
+  next.daemon.state_dir = config_.daemon.state_dir;
+  next.daemon.run_dir = config_.daemon.run_dir;
+  next.daemon.user = config_.daemon.user;
+  next.daemon.threads = config_.daemon.threads;
+  next.daemon.hash_threads = config_.daemon.hash_threads;
+
+  std::unique_ptr<Log> log;
+  if (next.daemon.log_target != config_.daemon.log_target ||
+      next.daemon.log_level != config_.daemon.log_level) {
+    auto made = make_log(next.daemon.log_target, next.daemon.log_level);
+    if (!made) return refuse({made.error().message});
+    log = std::move(*made);
+  }
+  auto wanted = endpoints(next);
+  if (!wanted) return refuse({wanted.error().message});
+  for (const Error& error : server_.replace(std::move(*wanted))) errors.push_back(error.message);
+  if (!errors.empty()) return refuse(std::move(errors));
+
+  // From here on nothing fails.
+  if (log) log_.replace(std::move(log));
+  if (next.daemon.audit_log != config_.daemon.audit_log) {
+    replace_audit(next.daemon.audit_log);
+  } else {
+    audit_file_.with([](FileAuditSink& sink) { sink.reopen(); });
+  }
+  passdbs_ = make_passdbs(next);
+  config_ = std::move(next);
+  config_loaded_ = now.wall;
+  load_passdbs(now);
+  engine_.configure(config_.policy, now.policy);
+  holds_.set_limit(config_.policy.held_answers);
+  workers_.set_max_hold(config_.policy.max_hold);
+  in_force_ = make_settings(config_);
+  server_.on_each_loop([this, settings = in_force_](size_t index) { cells_[index] = settings; });
+  metrics_.reloads.add();
+  daemon_event("reloaded");
+  log_.info("reloaded", "the new configuration is in force", {{"config", config_path_}});
+  net::notify_service_manager("READY=1");
+  return report;
+}
+
+void Saslatchd::stop() {
+  net::notify_service_manager("STOPPING=1");
+  log_.info("stopping", "finishing what is in flight");
+  server_.stop(config_.policy.max_hold + kStopMargin);
+  control_server_.stop(std::chrono::milliseconds(0));
+  housekeeping_.stop();
+  workers_.stop();
+  daemon_event("stopped");
+  audit_file_.with([](FileAuditSink& sink) { sink.flush(); });
+  log_.info("stopped", "bye");
+}
+
+control::DaemonStatus Saslatchd::status() const {
+  const std::lock_guard lock(reload_mutex_);
+  control::DaemonStatus status;
+  const Now now = clock_.read();
+  status.pid = static_cast<uint64_t>(getpid());
+  status.started =
+      now.wall - std::chrono::duration_cast<std::chrono::microseconds>(now.mono - clock_.started());
+  status.config = config_path_;
+  status.config_loaded = config_loaded_;
+  status.user = current_user().name;
+  status.policy_mode = config_.policy.mode == policy::Mode::kObserve ? "observe" : "enforce";
+  status.preset = config_.preset;
+  const std::vector<net::EndpointStatus> endpoints = server_.status();
+  for (const config::ListenConfig& listen : config_.listen) {
+    control::ListenerStatus listener;
+    listener.name = listen.name;
+    listener.protocol = to_string(listen.protocol);
+    listener.socket = config::to_string(listen.socket);
+    const auto count = connections_.find(listen.name);
+    if (count != connections_.end()) {
+      listener.connections = static_cast<uint64_t>(std::max<int64_t>(0, count->second->load()));
+    }
+    for (const net::EndpointStatus& endpoint : endpoints) {
+      if (endpoint.name != listen.name) continue;
+      listener.inherited = endpoint.inherited;
+      listener.accepting = endpoint.accepting;
+    }
+    status.listeners.push_back(std::move(listener));
+  }
+  for (const auto& passdb : passdbs_.chain) status.passdbs.push_back(passdb->status());
+  status.audit.path = config_.daemon.audit_log;
+  return status;
+}
+
+void Saslatchd::wait_until_stored(uint64_t) {}
+
+std::optional<std::string> Saslatchd::normalise(std::string_view name) const {
+  const std::lock_guard lock(reload_mutex_);
+  return normalise_username(name, in_force_->usernames);
+}
+
+}  // namespace saslatch

@@ -1,0 +1,113 @@
+#ifndef SASLATCH_DAEMON_SASLATCHD_H_
+#define SASLATCH_DAEMON_SASLATCHD_H_
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "daemon/audit/failure_log.h"
+#include "daemon/audit/file_sink.h"
+#include "daemon/audit/reloadable.h"
+#include "daemon/config/config.h"
+#include "daemon/control/commands.h"
+#include "daemon/metrics/metrics.h"
+#include "daemon/net/clock.h"
+#include "daemon/net/server.h"
+#include "daemon/net/workers.h"
+#include "daemon/passdb/passwd_file.h"
+#include "daemon/passdb/verifier.h"
+#include "daemon/policy/engine.h"
+#include "daemon/privileges.h"
+#include "daemon/session/held_answers.h"
+#include "daemon/session/session_parts.h"
+#include "daemon/session/settings.h"
+#include "protocol/base/crypto/system_random.h"
+
+namespace saslatch {
+
+// The passdbs of a configuration. One whose section did not change is the same object after a
+// reload, with what it has loaded.
+struct PassdbSet {
+  std::vector<config::PassdbConfig> configs;
+  bool lowercase = true;
+  std::vector<std::shared_ptr<passdb::Passdb>> chain;
+  std::vector<std::shared_ptr<passdb::PasswdFilePassdb>> files;  // to be refreshed
+};
+
+// The daemon: every part, made and wired. main() makes one, starts it, and tells it about signals.
+class Saslatchd final : public control::DaemonView {
+ public:
+  // `config` was read from `config_path` and has no errors.
+  Saslatchd(std::string config_path, config::Config config, std::unique_ptr<Log> log);
+  ~Saslatchd() override;
+
+  // Opens sockets, becomes the configured user, loads what is to be loaded, and serves. An error is
+  // a sentence for the administrator and the exit code of sysexits(3).
+  struct StartError {
+    int exit_code;
+    std::string message;
+  };
+  [[nodiscard]] std::optional<StartError> start();
+
+  // SIGHUP: new configuration, and the audit log's file opened anew.
+  void hang_up();
+  // SIGTERM: finishes what is in flight and returns when nothing runs any more.
+  void stop();
+
+  // control::DaemonView
+  [[nodiscard]] control::DaemonStatus status() const override;
+  control::ReloadReport reload(Now now) override;
+  void wait_until_stored(uint64_t journalled) override;
+  [[nodiscard]] std::optional<std::string> normalise(std::string_view name) const override;
+
+ private:
+  class NoJournal final : public Durability {
+    void when_durable(uint64_t, std::function<void()> then) override { then(); }
+  };
+
+  [[nodiscard]] std::optional<StartError> prepare_directories(const std::optional<UserIds>& owner);
+  [[nodiscard]] std::optional<StartError> open_sockets(const std::optional<UserIds>& owner);
+  [[nodiscard]] Result<std::vector<net::Endpoint>> endpoints(const config::Config& config);
+  [[nodiscard]] net::SessionFactory session_factory(const config::ListenConfig& listen);
+  [[nodiscard]] PassdbSet make_passdbs(const config::Config& config);
+  [[nodiscard]] std::shared_ptr<const Settings> make_settings(const config::Config& config);
+  void load_passdbs(Now now);
+  void replace_audit(const std::string& path);
+  void update_gauges(Now now);
+  void daemon_event(std::string name);
+
+  // In the order of making; the threads (servers, workers, housekeeping) end first.
+  const std::string config_path_;
+  net::Clock clock_;
+  SystemRandom random_;
+  Metrics metrics_;
+  ReloadableLog log_;
+  ReloadableSink<FileAuditSink> audit_file_;
+  FailureLog audit_;
+  HeldAnswers holds_;
+  policy::Engine engine_;
+  NoJournal durability_;
+
+  mutable std::mutex reload_mutex_;  // guards config_, passdbs_, in_force_, config_loaded_
+  config::Config config_;
+  PassdbSet passdbs_;
+  std::shared_ptr<const Settings> in_force_;
+  Wall config_loaded_;
+  std::string hostname_;
+  std::map<std::string, std::shared_ptr<std::atomic<int64_t>>> connections_;  // by listener
+
+  net::WorkerPool workers_;
+  AttemptServices services_;
+  control::Commands commands_;
+  std::vector<std::shared_ptr<const Settings>> cells_;  // one an event loop, changed on its thread
+  net::Server server_;
+  net::Server control_server_;
+  net::Housekeeping housekeeping_;
+};
+
+}  // namespace saslatch
+
+#endif  // SASLATCH_DAEMON_SASLATCHD_H_
