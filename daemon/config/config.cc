@@ -27,6 +27,7 @@ std::vector<std::string> needs_restart(const Config& running, const Config& next
   compare("run-dir", running.daemon.run_dir == next.daemon.run_dir);
   compare("user", running.daemon.user == next.daemon.user);
   compare("threads", running.daemon.threads == next.daemon.threads);
+  compare("hash-threads", running.daemon.hash_threads == next.daemon.hash_threads);
   return keys;
 }
 

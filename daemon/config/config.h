@@ -107,7 +107,7 @@ struct Config {
 bool plaintext_needs_tls(const Config& config, const ListenConfig& listen);
 
 // The keys, as "[daemon] threads", in which the two differ and that take effect at a restart only:
-// state-dir, run-dir, user, threads. A reload keeps the running values of those.
+// state-dir, run-dir, user, threads, hash-threads. A reload keeps the running values of those.
 std::vector<std::string> needs_restart(const Config& running, const Config& next);
 
 }  // namespace saslatch::config

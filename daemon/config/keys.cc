@@ -65,7 +65,9 @@ std::vector<Key<Config>> daemon_keys() {
       key<T>(
           "hash-threads", as<unsigned>(number(0, kMostThreads)),
           [](auto& c) -> auto& { return c.daemon.hash_threads; },
-          "Threads for password hashing and blocking look-ups; 0 is one for each core."),
+          "Threads for password hashing and blocking look-ups; 0 is one for each core. A change "
+          "takes "
+          "a restart."),
       key<T>(
           "log-target",
           one_of<LogTarget>({{"stderr", LogTarget::kStderr},

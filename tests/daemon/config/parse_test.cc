@@ -299,10 +299,10 @@ TEST(Problems, AreInTheOrderOfTheirLines) {
 TEST(NeedsRestart, NamesWhatAReloadCannotChange) {
   const Config running = good("");
   EXPECT_THAT(needs_restart(running, good("[daemon]\nlog-level = debug\n")), IsEmpty());
-  EXPECT_THAT(
-      needs_restart(running, good("[daemon]\nstate-dir = /x\nrun-dir = /y\nuser = z\n"
-                                  "threads = 7\nhash-threads = 3\n")),
-      ElementsAre("[daemon] state-dir", "[daemon] run-dir", "[daemon] user", "[daemon] threads"));
+  EXPECT_THAT(needs_restart(running, good("[daemon]\nstate-dir = /x\nrun-dir = /y\nuser = z\n"
+                                          "threads = 7\nhash-threads = 3\n")),
+              ElementsAre("[daemon] state-dir", "[daemon] run-dir", "[daemon] user",
+                          "[daemon] threads", "[daemon] hash-threads"));
 }
 
 TEST(ReadConfigFile, NamesThePathAndTheReason) {
