@@ -41,6 +41,8 @@ void Acceptor::start(FileDescriptor fd) {
 }
 
 void Acceptor::stop() {
+  for (int i = 0; i < kBacklog && accept_one() == More::kWaiting; ++i) {
+  }
   stopped_ = true;
   boost::system::error_code ignored;
   fd_.close(ignored);
@@ -50,27 +52,38 @@ void Acceptor::stop() {
 void Acceptor::wait() {
   fd_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
                  [self = shared_from_this()](const boost::system::error_code& error) {
-                   if (!error && !self->stopped_) self->accept_some();
+                   if (!error && !self->stopped_) self->on_readable();
                  });
 }
 
-void Acceptor::accept_some() {
+void Acceptor::on_readable() {
   for (int i = 0; i < kAcceptsInARow; ++i) {
-    sockaddr_storage peer{};
-    socklen_t size = sizeof peer;
-    FileDescriptor client(accept4(fd_.native_handle(), reinterpret_cast<sockaddr*>(&peer), &size,
-                                  SOCK_CLOEXEC | SOCK_NONBLOCK));
-    if (!client) {
-      if (errno == EINTR || errno == ECONNABORTED) continue;
-      if (errno == EAGAIN) break;
-      return pause(errno);
+    switch (accept_one()) {
+      case More::kWaiting:
+        continue;
+      case More::kNone:
+        return wait();
+      case More::kFailed:
+        return pause(errno);
     }
-    if (paused_->load(std::memory_order_relaxed) && paused_->exchange(false)) {
-      log_.info("accept-resumed", "accepting connections again", {{"listener", listener_}});
-    }
-    loop_.adopt(std::move(client), peer.ss_family, make_);
   }
   wait();
+}
+
+Acceptor::More Acceptor::accept_one() {
+  sockaddr_storage peer{};
+  socklen_t size = sizeof peer;
+  FileDescriptor client(accept4(fd_.native_handle(), reinterpret_cast<sockaddr*>(&peer), &size,
+                                SOCK_CLOEXEC | SOCK_NONBLOCK));
+  if (!client) {
+    if (errno == EINTR || errno == ECONNABORTED) return More::kWaiting;
+    return errno == EAGAIN ? More::kNone : More::kFailed;
+  }
+  if (paused_->load(std::memory_order_relaxed) && paused_->exchange(false)) {
+    log_.info("accept-resumed", "accepting connections again", {{"listener", listener_}});
+  }
+  loop_.adopt(std::move(client), peer.ss_family, make_);
+  return More::kWaiting;
 }
 
 void Acceptor::pause(int reason) {
@@ -82,7 +95,7 @@ void Acceptor::pause(int reason) {
   }
   retry_.expires_after(kRetry);
   retry_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
-    if (!error && !self->stopped_) self->accept_some();
+    if (!error && !self->stopped_) self->on_readable();
   });
 }
 

@@ -44,11 +44,17 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
 
   // `fd` listens and does not block.
   void start(FileDescriptor fd);
+  // Accepts no more. Those who have connected by now are served first: to them the listener was
+  // there.
   void stop();
 
  private:
+  enum class More { kWaiting, kNone, kFailed };
+
   void wait();
-  void accept_some();
+  void on_readable();
+  // Takes the next client, if one waits.
+  More accept_one();
   void pause(int reason);
 
   EventLoop& loop_;

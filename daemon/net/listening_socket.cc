@@ -18,8 +18,6 @@
 namespace saslatch::net {
 namespace {
 
-// A mail server may connect with all its processes in the same moment, after a restart.
-constexpr int kBacklog = 4096;
 // SD_LISTEN_FDS_START of sd_listen_fds(3).
 constexpr int kFirstInherited = 3;
 // More inherited sockets than any set-up has; bounds a nonsensical LISTEN_FDS.

@@ -14,6 +14,10 @@
 
 namespace saslatch::net {
 
+// Clients that may wait to be accepted: a mail server connects with all its processes in the same
+// moment after a restart.
+inline constexpr int kBacklog = 4096;
+
 // A file descriptor, closed when this object ends.
 class FileDescriptor {
  public:

@@ -1,0 +1,205 @@
+#include "daemon/net/server.h"
+
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <cerrno>
+
+#include "tests/daemon/net/temporary_folder.h"
+
+namespace saslatch::net {
+namespace {
+
+// Says back what it is told, `factor` times.
+class EchoSession final : public Session {
+ public:
+  explicit EchoSession(int factor) : factor_(factor) {}
+  void receive(std::string_view bytes, Now) override {
+    for (int i = 0; i < factor_; ++i) output_ += bytes;
+  }
+  void end_of_input(Now) override { over_ = true; }
+  void drain(Now) override {
+    output_ += "bye";
+    over_ = true;
+  }
+  void on_answer(uint64_t, Answer, Now) override {}
+  void on_release(uint64_t, Now) override {}
+  void on_wake(uint64_t, Now) override {}
+  [[nodiscard]] std::optional<Mono> next_deadline() const override { return std::nullopt; }
+  void on_deadline(Now) override {}
+  [[nodiscard]] std::string take_output() override { return std::exchange(output_, {}); }
+  [[nodiscard]] bool is_over() const override { return over_; }
+
+ private:
+  int factor_;
+  bool over_ = false;
+  std::string output_;
+};
+
+class Silence final : public Log {
+ public:
+  void write(LogLevel, std::string_view, std::string_view,
+             std::initializer_list<LogField>) override {}
+};
+
+// A client that waits for what it reads, and for the end.
+class Client {
+ public:
+  explicit Client(const std::string& path) : fd_(socket(AF_UNIX, SOCK_STREAM, 0)) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    connected_ =
+        connect(fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  }
+  [[nodiscard]] bool is_connected() const { return connected_; }
+  void say(std::string_view text) { ASSERT_GT(send(fd_.get(), text.data(), text.size(), 0), 0); }
+  std::string read(size_t size) {
+    std::string text(size, '\0');
+    const ssize_t got = recv(fd_.get(), text.data(), size, MSG_WAITALL);
+    text.resize(got > 0 ? static_cast<size_t>(got) : 0);
+    return text;
+  }
+  void end_input() { shutdown(fd_.get(), SHUT_WR); }
+  // Sends until the server takes no more; returns how much it took. Bounded.
+  size_t flood(size_t most) {
+    const std::string chunk(4096, 'x');
+    size_t sent = 0;
+    while (sent < most) {
+      const ssize_t now = send(fd_.get(), chunk.data(), chunk.size(), MSG_DONTWAIT);
+      if (now > 0) {
+        sent += static_cast<size_t>(now);
+        continue;
+      }
+      pollfd room{fd_.get(), POLLOUT, 0};
+      if (poll(&room, 1, 500) == 0) break;
+    }
+    return sent;
+  }
+
+ private:
+  FileDescriptor fd_;
+  bool connected_;
+};
+
+class ServerTest : public ::testing::Test {
+ protected:
+  Endpoint endpoint(const std::string& name, int factor = 1) {
+    UnixAddress address;
+    address.path = folder / name;
+    return {name, address,
+            [factor](const NewConnection&, Now) { return std::make_unique<EchoSession>(factor); }};
+  }
+  std::vector<Endpoint> endpoints(std::initializer_list<const char*> names) {
+    std::vector<Endpoint> all;
+    for (const char* name : names) all.push_back(endpoint(name));
+    return all;
+  }
+
+  saslatch::testing::TemporaryFolder folder;
+  Clock clock;
+  Metrics metrics;
+  Silence log;
+  Server server{2, clock, metrics, log};
+};
+
+TEST_F(ServerTest, ServesManyClientsOnAllItsLoops) {
+  ASSERT_TRUE(server.open(endpoints({"a"})).empty());
+  server.start();
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < 50; ++i) clients.push_back(std::make_unique<Client>(folder / "a"));
+  for (const auto& client : clients) client->say("hello");
+  for (const auto& client : clients) EXPECT_EQ(client->read(5), "hello");
+  EXPECT_EQ(metrics.connections.value(), 50);
+  server.stop(std::chrono::milliseconds(1000));
+  for (const auto& client : clients) EXPECT_EQ(client->read(10), "bye");
+}
+
+TEST_F(ServerTest, WritesWhatIsFinishedAfterTheEndOfInput) {
+  ASSERT_TRUE(server.open(endpoints({"a"})).empty());
+  server.start();
+  Client client(folder / "a");
+  client.say("last words");
+  client.end_input();
+  EXPECT_EQ(client.read(100), "last words");
+  server.stop(std::chrono::milliseconds(1000));
+}
+
+TEST_F(ServerTest, DoesNotReadFromAClientThatDoesNotRead) {
+  std::vector<Endpoint> loud;
+  loud.push_back(endpoint("loud", 8));
+  ASSERT_TRUE(server.open(std::move(loud)).empty());
+  server.start();
+  Client greedy(folder / "loud");
+  constexpr size_t kMost = 64 << 20;
+  EXPECT_LT(greedy.flood(kMost), kMost / 4) << "only the kernel's buffers fill up";
+  Client other(folder / "loud");
+  other.say("x");
+  EXPECT_EQ(other.read(8), "xxxxxxxx") << "and nobody else waits for it";
+  server.stop(std::chrono::milliseconds(0));
+}
+
+TEST_F(ServerTest, ReplacesItsEndpointsWithoutLosingAClient) {
+  ASSERT_TRUE(server.open(endpoints({"a", "b"})).empty());
+  server.start();
+  Client at_a(folder / "a");
+  Client at_b(folder / "b");
+  ASSERT_TRUE(server.replace(endpoints({"b", "c"})).empty());
+  EXPECT_FALSE(Client(folder / "a").is_connected());
+  EXPECT_TRUE(Client(folder / "b").is_connected());
+  EXPECT_TRUE(Client(folder / "c").is_connected());
+  at_a.say("still");
+  EXPECT_EQ(at_a.read(5), "still");
+  at_b.say("here");
+  EXPECT_EQ(at_b.read(4), "here");
+  server.stop(std::chrono::milliseconds(1000));
+}
+
+TEST_F(ServerTest, ChangesNothingWhenOneOfTheNewEndpointsFails) {
+  ASSERT_TRUE(server.open(endpoints({"a"})).empty());
+  server.start();
+  const std::vector<Error> errors = server.replace(endpoints({"b", "no/folder", "no/other"}));
+  ASSERT_EQ(errors.size(), 2u) << "every error, not only the first";
+  EXPECT_NE(errors[0].message.find("[listen.no/folder]"), std::string::npos);
+  EXPECT_TRUE(Client(folder / "a").is_connected());
+  EXPECT_FALSE(Client(folder / "b").is_connected());
+  server.stop(std::chrono::milliseconds(1000));
+}
+
+TEST_F(ServerTest, TakesAnInheritedSocketByAddressOrByName) {
+  Server manager{1, clock, metrics, log};
+  const auto make = [&](const char* name) {
+    UnixAddress address;
+    address.path = folder / name;
+    return ListeningSocket::open(address);
+  };
+  auto by_address = make("a");
+  auto by_name = make("elsewhere");
+  ASSERT_TRUE(by_address && by_name);
+  const auto inherit = [&](const ListeningSocket& socket, const char* name, const char* path) {
+    InheritedSocket inherited;
+    inherited.fd = FileDescriptor(dup(socket.get()));
+    inherited.name = name;
+    UnixAddress address;
+    address.path = folder / path;
+    inherited.address = address;
+    return inherited;
+  };
+  std::vector<InheritedSocket> sockets;
+  sockets.push_back(inherit(*by_address, "x", "a"));
+  sockets.push_back(inherit(*by_name, "b", "elsewhere"));
+  server.inherit(std::move(sockets));
+  ASSERT_TRUE(server.open(endpoints({"a", "b"})).empty());
+  server.start();
+  for (const EndpointStatus& status : server.status()) EXPECT_TRUE(status.inherited);
+  Client client(folder / "elsewhere");
+  client.say("hi");
+  EXPECT_EQ(client.read(2), "hi");
+  server.stop(std::chrono::milliseconds(1000));
+  EXPECT_TRUE(std::filesystem::exists(folder / "a")) << "an inherited socket is never unlinked";
+}
+
+}  // namespace
+}  // namespace saslatch::net

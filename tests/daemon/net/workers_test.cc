@@ -1,0 +1,63 @@
+#include "daemon/net/workers.h"
+
+#include <gtest/gtest.h>
+
+#include <future>
+
+namespace saslatch::net {
+namespace {
+
+class Promise final : public QueuedCheck {
+ public:
+  Promise(Mono answer_by, std::promise<std::string>& what)
+      : QueuedCheck(false, 1, answer_by), what_(what) {}
+  void run() override { what_.set_value("ran"); }
+  void overload() override { what_.set_value("overload"); }
+
+ private:
+  std::promise<std::string>& what_;
+};
+
+class WorkersTest : public ::testing::Test {
+ protected:
+  std::string outcome_of_check(Mono answer_by) {
+    std::promise<std::string> what;
+    pool.submit(std::make_unique<Promise>(answer_by, what));
+    return what.get_future().get();
+  }
+
+  Clock clock;
+  Metrics metrics;
+  WorkerPool pool{2, std::chrono::milliseconds(4500), clock, metrics};
+};
+
+TEST_F(WorkersTest, RunWhatIsStillWaitedFor) {
+  pool.start();
+  EXPECT_EQ(outcome_of_check(clock.read().mono + std::chrono::hours(1)), "ran");
+  EXPECT_EQ(outcome_of_check(clock.read().mono - std::chrono::seconds(1)), "overload");
+}
+
+TEST_F(WorkersTest, FinishWhatWaitsBeforeTheyStop) {
+  std::promise<std::string> what;
+  pool.submit(std::make_unique<Promise>(clock.read().mono + std::chrono::hours(1), what));
+  pool.start();
+  pool.stop();
+  EXPECT_EQ(what.get_future().wait_for(std::chrono::seconds(0)), std::future_status::ready);
+}
+
+TEST(Housekeeping, RunsItsTasksAgainAndAgainUntilItStops) {
+  Clock clock;
+  Housekeeping housekeeping(clock);
+  std::promise<void> third;
+  int runs = 0;
+  housekeeping.every(std::chrono::milliseconds(1), [&](Now) {
+    if (++runs == 3) third.set_value();
+  });
+  housekeeping.start();
+  third.get_future().get();
+  housekeeping.stop();
+  EXPECT_GE(runs, 3);
+}
+
+}  // namespace
+}  // namespace saslatch::net
