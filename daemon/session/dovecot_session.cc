@@ -57,7 +57,8 @@ AuthCause cause_of(sasl::Refusal refusal) {
 
 DovecotSession::DovecotSession(SessionParts parts)
     : parts_(std::move(parts)),
-      listener_(parts_.settings->listener(parts_.listener)),
+      settings_(parts_.settings),
+      listener_(settings_->listener(parts_.listener)),
       server_(handshake(parts_)),
       book_(parts_.services, parts_.holds, parts_.mailbox, parts_.connection) {}
 
@@ -80,7 +81,11 @@ void DovecotSession::receive(std::string_view bytes, Now now) {
 }
 
 void DovecotSession::take(dovecot::AuthRequest request, Now now) {
-  const Settings& settings = *parts_.settings;
+  if (settings_ != parts_.settings) {
+    settings_ = parts_.settings;
+    listener_ = settings_->listener(parts_.listener);
+  }
+  const Settings& settings = *settings_;
   Exchange exchange;
   exchange.client = {.listener = listener_.name,
                      .mechanism = std::move(request.mechanism),
@@ -94,7 +99,6 @@ void DovecotSession::take(dovecot::AuthRequest request, Now now) {
   if (info == nullptr) {
     return refuse(request.id, exchange.client, {}, AuthCause::kMechanism, now);
   }
-  listener_ = settings.listener(parts_.listener);
   if (info->plaintext && listener_.plaintext_needs_tls && exchange.client.secured == Secured::kNo) {
     return refuse(request.id, exchange.client, {}, AuthCause::kNeedsTls, now);
   }
@@ -144,7 +148,7 @@ void DovecotSession::step(uint32_t id, Exchange exchange, sasl::Step step, Now n
     if (!expiry_check_) expiry_check_ = exchange.expires;
     exchanges_.insert_or_assign(id, std::move(exchange));
   } else if (auto* const password = std::get_if<sasl::VerifyPassword>(&step)) {
-    AttemptRequest request{exchange.client, std::move(password->authcid),
+    AttemptRequest request{std::move(exchange.client), std::move(password->authcid),
                            std::move(password->authzid),
                            passdb::PasswordCredential{std::move(password->password)}};
     attempt(id, std::move(exchange), std::move(request), now);
@@ -162,14 +166,14 @@ void DovecotSession::step(uint32_t id, Exchange exchange, sasl::Step step, Now n
 }
 
 void DovecotSession::attempt(uint32_t id, Exchange exchange, AttemptRequest request, Now now) {
-  AnswerBook::Begun begun = book_.begin(parts_.settings, std::move(request), now);
+  AnswerBook::Begun begun = book_.begin(settings_, std::move(request), now);
   if (begun.answer) return conclude(id, exchange, *begun.answer);
   wait_for(id, std::move(exchange), begun.key);
 }
 
 void DovecotSession::refuse(uint32_t id, const ClientFacts& client, std::string_view authcid,
                             AuthCause cause, Now now) {
-  Answer answer = refuse_exchange(parts_.services, *parts_.settings, client, authcid, cause, now);
+  Answer answer = refuse_exchange(parts_.services, *settings_, client, authcid, cause, now);
   AnswerBook::Begun begun = book_.hold(std::move(answer), now);
   Exchange exchange;
   if (begun.answer) return conclude(id, exchange, *begun.answer);

@@ -59,7 +59,8 @@ class DovecotSession final : public Session {
   void expire_exchanges(Now now);
 
   SessionParts parts_;
-  ListenerSettings listener_;
+  std::shared_ptr<const Settings> settings_;  // of the latest AUTH
+  ListenerSettings listener_;                 // its part for us
   dovecot::AuthServer server_;
   AnswerBook book_;
   Exchanges exchanges_;
