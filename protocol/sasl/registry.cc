@@ -31,18 +31,6 @@ std::string names_of(std::span<const MechanismInfo> mechanisms) {
 
 }  // namespace
 
-std::vector<std::string_view> mech_flags(const MechanismInfo& info) {
-  std::vector<std::string_view> flags;
-  if (info.private_use) flags.push_back("private");
-  if (info.anonymous) flags.push_back("anonymous");
-  if (info.plaintext) flags.push_back("plaintext");
-  if (info.dictionary) flags.push_back("dictionary");
-  if (info.active) flags.push_back("active");
-  if (info.forward_secrecy) flags.push_back("forward-secrecy");
-  if (info.mutual_auth) flags.push_back("mutual-auth");
-  return flags;
-}
-
 Result<Registry> Registry::create(std::span<const MechanismInfo> known,
                                   std::span<const std::string> offer) {
   if (offer.empty()) {

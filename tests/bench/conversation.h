@@ -18,7 +18,7 @@ struct Attempt {
 };
 
 struct Answer {
-  uint32_t id;  // of begin()
+  uint32_t id;  // from begin()
   bool accepted;
 };
 
@@ -31,8 +31,8 @@ class Conversation {
   // False until the server's handshake is complete; logins may begin then.
   [[nodiscard]] virtual bool is_ready() const = 0;
 
-  // `id` is above 0 and not in flight on this connection. Error: the protocol cannot express it.
-  [[nodiscard]] virtual Result<void> begin(uint32_t id, Attempt attempt) = 0;
+  // Begins a login and gives its id on this connection. Error: the protocol cannot express it.
+  [[nodiscard]] virtual Result<uint32_t> begin(Attempt attempt) = 0;
 
   // Appends the answers that `bytes` complete. An error is final for the connection.
   [[nodiscard]] virtual Result<void> receive(std::string_view bytes,

@@ -34,7 +34,6 @@ struct Connection {
   std::unique_ptr<Conversation> conversation;
   Clock::time_point connected;  // when connect() was called
   bool waits_to_write = false;
-  uint32_t last_id = 0;
   std::deque<InFlight> in_flight;  // the oldest first
 };
 
@@ -169,15 +168,14 @@ class Load {
       const uint64_t index = next_login_++;
       const User& user = options_.users[index % options_.users.size()];
       const bool wrong = is_wrong(index, options_.wrong_percent);
-      const uint32_t id = ++connection.last_id;
       const auto begun = options_.reconnect ? connection.connected : Clock::now();
-      const auto taken = connection.conversation->begin(
-          id, {user.name, wrong ? "wrong-" + std::to_string(index) : user.password});
-      if (!taken) {
-        error_ = "user " + user.name + ": " + taken.error().message;
+      const auto id = connection.conversation->begin(
+          {user.name, wrong ? "wrong-" + std::to_string(index) : user.password});
+      if (!id) {
+        error_ = "user " + user.name + ": " + id.error().message;
         return;
       }
-      connection.in_flight.push_back({id, begun, wrong});
+      connection.in_flight.push_back({*id, begun, wrong});
       if (options_.reconnect) break;
     }
     write_some(connection);
