@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "protocol/sasl/rules.h"
 #include "protocol/saslauthd/reply.h"
 
 namespace saslatch {
@@ -45,19 +46,22 @@ void SaslauthdSession::ask(Now now) {
   client.mechanism = "PLAIN";  // the only thing this protocol can carry
   client.service = request.service;
   client.rip = request.rip;
+  const std::string authcid = request.authcid();
+  std::optional<AuthCause> refusal;
   if (settings.listener(parts_.listener).plaintext_needs_tls) {
-    // Nothing in this protocol could say that TLS is there.
+    refusal = AuthCause::kNeedsTls;  // nothing in this protocol could say that TLS is there
+  } else if (!sasl::is_valid_authcid(authcid) ||
+             !sasl::is_valid_password(request.password.reveal())) {
+    refusal = AuthCause::kMalformed;  // by the rules of PLAIN, whose place this protocol takes
+  }
+  if (refusal) {
     AnswerBook::Begun begun =
-        book_.hold(refuse_exchange(parts_.services, settings, client, request.authcid(),
-                                   AuthCause::kNeedsTls, now),
-                   now);
+        book_.hold(refuse_exchange(parts_.services, settings, client, authcid, *refusal, now), now);
     if (begun.answer) reply(*begun.answer);
     return;
   }
-  AttemptRequest attempt{std::move(client),
-                         request.authcid(),
-                         {},
-                         passdb::PasswordCredential{std::move(request.password)}};
+  AttemptRequest attempt{
+      std::move(client), authcid, {}, passdb::PasswordCredential{std::move(request.password)}};
   AnswerBook::Begun begun = book_.begin(parts_.settings, std::move(attempt), now);
   if (begun.answer) reply(*begun.answer);
 }

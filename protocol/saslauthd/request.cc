@@ -44,9 +44,6 @@ Result<void> RequestParser::begin_field(size_t length) {
     return failure(name + " of " + std::to_string(length) + " bytes; accepted: up to " +
                    std::to_string(kMaxField));
   }
-  if (length == 0 && (field_ == kLogin || field_ == kPassword)) {
-    return failure("empty " + name);
-  }
   fields_[field_].reserve(length);  // one piece of memory, so that wiping reaches every byte
   return {};
 }

@@ -49,8 +49,9 @@ class RequestParser {
   RequestParser& operator=(const RequestParser&) = delete;
 
   // Takes the bytes that arrived; they are borrowed for the call. The error says what is wrong with
-  // the request and never quotes it: a field beyond kMaxField, a NUL, an empty login or password,
-  // bytes behind the fifth field. After an error the parser is of no more use.
+  // the request and never quotes it: a field beyond kMaxField, a NUL (libsasl2's strings have
+  // none), bytes behind the fifth field. After an error the parser is of no more use. An empty
+  // login or password is no error here: people type such, and are to be told NO.
   [[nodiscard]] Result<State> receive(std::string_view bytes);
 
   // The request, once, in kMaybeFifth and kComplete. A fifth field that is not complete is dropped.

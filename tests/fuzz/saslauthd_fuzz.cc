@@ -26,8 +26,7 @@ void read_request(std::string_view bytes, size_t piece) {
   }
   if (state == RequestParser::State::kNeedMore) return;
   const Request request = parser.take();
-  require(!request.login.empty() && request.login.size() <= kMaxField);
-  require(!request.password.empty() && request.password.size() <= kMaxField);
+  require(request.login.size() <= kMaxField && request.password.size() <= kMaxField);
   require(request.service.size() <= kMaxField && request.realm.size() <= kMaxField);
   // What was read can be sent, and is read again as the same.
   const auto again = encode_request(request);
