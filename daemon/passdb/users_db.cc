@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <fstream>
 #include <system_error>
 #include <utility>
 
@@ -85,6 +86,16 @@ SqlResult<void> make_tables(Database& database) {
   return database.run("COMMIT");
 }
 
+// A short file of another kind would be taken for an empty database, and overwritten.
+bool is_foreign(const std::string& path) {
+  constexpr std::string_view kMagic("SQLite format 3\0", 16);
+  std::ifstream file(path, std::ios::binary);
+  char head[kMagic.size()];
+  file.read(head, sizeof head);
+  const std::string_view read(head, static_cast<size_t>(file.gcount()));
+  return !read.empty() && read != kMagic;
+}
+
 bool is_not_empty(const std::string& path) {
   struct stat status {};
   return stat(path.c_str(), &status) == 0 && status.st_size > 0;
@@ -149,6 +160,9 @@ StoreResult<Database> open_users_db_for_writing(const std::string& state_dir) {
     return store_failure(denied ? Kind::kPermission : Kind::kCantCreate,
                          "cannot make " + path + ": " + std::generic_category().message(error) +
                              (error == ENOENT ? "; make the state directory first" : ""));
+  }
+  if (is_foreign(path)) {
+    return store_failure(Kind::kBroken, path + " is no database; restore it from a backup");
   }
   auto database = Database::open(path, SQLITE_OPEN_READWRITE, kBusyWait);
   if (!database) return tl::unexpected(store_error(database.error(), state_dir));

@@ -1,0 +1,314 @@
+#include "daemon/passdb/embedded.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <thread>
+
+#include "daemon/passdb/sqlite.h"
+#include "daemon/passdb/user_store.h"
+#include "protocol/base/crypto/system_random.h"
+#include "tests/daemon/passdb/child.h"
+#include "tests/daemon/passdb/lookups.h"
+#include "tests/daemon/passdb/scratch_dir.h"
+
+namespace saslatch::passdb {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+constexpr const char* kHash = "{SHA256}qaiXMtHAITyGmQjHmwWvrwODspMrrEN6KSrCT9cgKPE=";
+
+class Embedded : public ::testing::Test {
+ protected:
+  std::unique_ptr<UserStore> open_store() {
+    auto store = UserStore::open(dir_.path(), random_);
+    EXPECT_TRUE(store) << store.error().message;
+    return store ? *std::move(store) : nullptr;
+  }
+  void import(std::string_view text) {
+    const auto done = open_store()->import(text, {}, {});
+    EXPECT_TRUE(done) << done.error().message;
+  }
+  // What another program does to the file.
+  void sql(const char* statement) {
+    auto database =
+        Database::open(dir_.file("users.db"), SQLITE_OPEN_READWRITE, std::chrono::milliseconds(0));
+    ASSERT_TRUE(database);
+    const auto done = database->run(statement);
+    ASSERT_TRUE(done) << done.error().text;
+  }
+  Account account(std::string_view name) {
+    Lookup found = look_up(passdb_, name);
+    EXPECT_TRUE(std::holds_alternative<Account>(found)) << told(found);
+    return std::holds_alternative<Account>(found) ? std::get<Account>(std::move(found)) : Account{};
+  }
+  std::string bytes_on_disk() const {
+    std::string all;
+    for (const char* file : {"users.db", "users.db-wal"}) {
+      std::ifstream in(dir_.file(file), std::ios::binary);
+      all.append(std::istreambuf_iterator<char>(in), {});
+    }
+    return all;
+  }
+
+  ScratchDir dir_;
+  SystemRandom random_;
+  EmbeddedPassdb passdb_{"embedded", dir_.path(), random_};
+};
+
+TEST_F(Embedded, IsMadeEmptyAtTheFirstStart) {
+  EXPECT_THAT(told(passdb_, "alice"), AllOf(StartsWith("down:"), HasSubstr("No such file")));
+  EXPECT_FALSE(passdb_.status().available);
+  const auto made = passdb_.prepare();
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_EQ(told(passdb_, "alice"), "unknown");
+  EXPECT_TRUE(passdb_.status().available);
+  EXPECT_TRUE(std::filesystem::exists(dir_.file("secret.key")));
+  EXPECT_TRUE(passdb_.prepare()) << "a second start";
+}
+
+TEST_F(Embedded, SeesEachChangeAtItsNextLookup) {
+  ASSERT_TRUE(passdb_.prepare());
+  const auto store = open_store();
+  EXPECT_EQ(told(passdb_, "alice"), "unknown");
+  ASSERT_TRUE(store->add("alice", {"pw", "CRAM-MD5", true}, {}));
+  EXPECT_THAT(told(passdb_, "alice"), StartsWith("{CRAM-MD5}"));
+  EXPECT_FALSE(account("alice").disabled);
+  ASSERT_TRUE(store->set_enabled("alice", false, {}));
+  EXPECT_TRUE(account("alice").disabled);
+  ASSERT_TRUE(store->remove("alice"));
+  EXPECT_EQ(told(passdb_, "alice"), "unknown");
+  EXPECT_EQ(told(passdb_, "ALICE"), "unknown");
+}
+
+TEST_F(Embedded, ShowsNoPasswordEquivalentOnDisk) {
+  import("bob:{PLAIN}a-plaintext-password\n");
+  ASSERT_TRUE(open_store()->add("alice", {"tanstaaftanstaaf", "CRAM-MD5", true}, {}));
+  EXPECT_THAT(told(passdb_, "alice"),
+              HasSubstr("d06d4e1b26fccaa4b0b61801132340a354b21152711fb604ca3e035e7015116b"));
+  EXPECT_EQ(told(passdb_, "bob"), "{PLAIN}a-plaintext-password");
+  const std::string disk = bytes_on_disk();
+  EXPECT_EQ(disk.find("a-plaintext-password"), std::string::npos);
+  EXPECT_EQ(disk.find("d06d4e1b"), std::string::npos);
+  EXPECT_NE(disk.find("alice"), std::string::npos) << "the test looked at nothing";
+}
+
+TEST_F(Embedded, OverwritesWhatIsRemoved) {
+  import("alice:" + std::string(kHash) + "\n");
+  EXPECT_NE(bytes_on_disk().find(kHash), std::string::npos);
+  ASSERT_TRUE(open_store()->remove("alice"));
+  EXPECT_EQ(bytes_on_disk().find(kHash), std::string::npos);
+}
+
+TEST_F(Embedded, OpensASealedCredentialInItsOwnPlaceOnly) {
+  import("alice:{PLAIN}one\nbob:{PLAIN}two\ncarol:{PLAIN}three\n");
+  sql("UPDATE credentials SET data = (SELECT data FROM credentials WHERE account = 1) "
+      "WHERE account = 2");
+  sql("UPDATE credentials SET data = substr(data, 1, 20) WHERE account = 3");
+  EXPECT_EQ(told(passdb_, "alice"), "{PLAIN}one");
+  for (const char* name : {"bob", "carol"}) {
+    EXPECT_THAT(account(name).credentials, ::testing::IsEmpty()) << name;
+    EXPECT_THAT(account(name).damaged, HasSubstr("set the password again")) << name;
+    EXPECT_EQ(account(name).withheld, "") << name;
+  }
+}
+
+TEST_F(Embedded, KeepsALostKeyApartFromAnUnknownUser) {
+  import("alice:" + std::string(kHash) + "\nbob:{PLAIN}two\n");
+  std::filesystem::rename(dir_.file("secret.key"), dir_.file("kept"));
+  EXPECT_EQ(told(passdb_, "alice"), kHash);
+  EXPECT_THAT(account("bob").withheld, HasSubstr("No such file"));
+  EXPECT_FALSE(passdb_.prepare());
+  EXPECT_FALSE(std::filesystem::exists(dir_.file("secret.key")));
+  EXPECT_TRUE(passdb_.status().available);
+  EXPECT_THAT(passdb_.status().reason, HasSubstr("secret.key"));
+
+  dir_.write("secret.key", std::string(32, 'k'));
+  chmod(dir_.file("secret.key").c_str(), 0600);
+  EXPECT_THAT(account("bob").withheld, HasSubstr("not the key"));
+
+  std::filesystem::rename(dir_.file("kept"), dir_.file("secret.key"));
+  EXPECT_EQ(told(passdb_, "bob"), "{PLAIN}two");
+}
+
+TEST_F(Embedded, UsesADatabaseThatComesLateOrIsReplaced) {
+  EXPECT_THAT(told(passdb_, "alice"), StartsWith("down:"));
+  import("alice:{PLAIN}one\n");
+  EXPECT_EQ(told(passdb_, "alice"), "{PLAIN}one");
+  EXPECT_EQ(passdb_.typical_credential().stored, "");
+
+  const ScratchDir other;
+  std::filesystem::copy(dir_.file("secret.key"), other.file("secret.key"));
+  {
+    auto store = UserStore::open(other.path(), random_);
+    ASSERT_TRUE(store);
+    ASSERT_TRUE((*store)->import("bob:" + std::string(kHash) + "\n", {}, {}));
+  }
+  std::filesystem::rename(other.file("users.db"), dir_.file("users.db"));
+  EXPECT_EQ(told(passdb_, "alice"), "unknown");
+  EXPECT_EQ(told(passdb_, "bob"), kHash);
+  EXPECT_THAT(passdb_.typical_credential().stored, StartsWith("{SHA256"));
+
+  std::filesystem::remove(dir_.file("users.db"));
+  EXPECT_THAT(told(passdb_, "bob"), StartsWith("down:"));
+}
+
+TEST_F(Embedded, NeverTakesADamagedDatabaseForOneWithoutUsers) {
+  import("alice:{PLAIN}one\n");
+  const std::string whole = bytes_on_disk();
+  std::string cut = whole.substr(0, whole.size() / 2);
+  std::string scratched = whole;
+  for (size_t i = 4096; i < scratched.size(); ++i) scratched[i] = '\x5a';
+  for (const std::string& damaged : {std::string("no database at all\n", 19),
+                                     std::string(8192, 'x'), cut, scratched, std::string()}) {
+    for (const char* log : {"users.db-wal", "users.db-shm"}) {
+      std::filesystem::remove(dir_.file(log));
+    }
+    dir_.replace("users.db", damaged);
+    EXPECT_THAT(told(passdb_, "alice"), StartsWith("down:")) << damaged.size();
+    EXPECT_THAT(told(passdb_, "bob"), StartsWith("down:")) << damaged.size();
+    EXPECT_FALSE(passdb_.list("*", [](std::string_view) { return true; })) << damaged.size();
+  }
+  const auto store = UserStore::open(dir_.path(), random_);
+  dir_.replace("users.db", "no database at all\n");
+  const auto refused = UserStore::open(dir_.path(), random_);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, StoreError::Kind::kBroken);
+  EXPECT_THAT(refused.error().message, HasSubstr("backup"));
+}
+
+TEST_F(Embedded, RefusesANewerVersionAndAForeignDatabase) {
+  import("alice:{PLAIN}one\n");
+  sql("PRAGMA user_version = 99");
+  EXPECT_THAT(told(passdb_, "alice"), HasSubstr("one")) << "an open connection goes on";
+  EmbeddedPassdb later("embedded", dir_.path(), random_);
+  EXPECT_THAT(told(later, "alice"), HasSubstr("newer saslatch"));
+  EXPECT_FALSE(UserStore::open(dir_.path(), random_));
+  sql("PRAGMA application_id = 7");
+  EmbeddedPassdb foreign("embedded", dir_.path(), random_);
+  EXPECT_THAT(told(foreign, "alice"), HasSubstr("another program"));
+}
+
+TEST_F(Embedded, ReadsWhereNothingCanBeWritten) {
+  import("alice:" + std::string(kHash) + "\n");
+  std::filesystem::remove(dir_.file("users.db-wal"));
+  std::filesystem::remove(dir_.file("users.db-shm"));
+  for (const char* file : {"users.db", "secret.key"}) {
+    if (geteuid() == 0) {
+      ASSERT_EQ(chown(dir_.file(file).c_str(), kNobody, kNobody), 0);
+    }
+  }
+  chmod(dir_.file("users.db").c_str(), 0400);
+  chmod(dir_.path().c_str(), 0555);
+  const auto seen = as_nobody([this] {
+    SystemRandom random;
+    EmbeddedPassdb passdb("embedded", dir_.path(), random);
+    if (told(passdb, "alice") != kHash) return 1;
+    if (told(passdb, "bob") != "unknown") return 2;
+    if (told(passdb, "alice") != kHash) return 3;
+    if (listed(passdb, "*").size() != 1) return 4;
+    if (!passdb.typical_credential().stored.starts_with("{SHA256")) return 5;
+    if (!passdb.prepare()) return 6;  // what is there can be used
+    const auto store = UserStore::open(dir_.path(), random);
+    return store ? 7 : 0;
+  });
+  EXPECT_EQ(seen, 0);
+  chmod(dir_.path().c_str(), 0700);
+}
+
+TEST_F(Embedded, IsDownWhereItMayNotRead) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root for a second user";
+  import("alice:{PLAIN}one\n");
+  chmod(dir_.path().c_str(), 0755);
+  EXPECT_EQ(as_nobody([this] {
+              SystemRandom random;
+              EmbeddedPassdb passdb("embedded", dir_.path(), random);
+              return told(passdb, "alice").starts_with("down:") ? 0 : 1;
+            }),
+            0);
+}
+
+TEST_F(Embedded, GoesOnReadingWhenTheDiskIsFull) {
+  import("alice:{PLAIN}one\n");
+  const auto seen = in_child([this] {
+    SystemRandom random;
+    EmbeddedPassdb passdb("embedded", dir_.path(), random);
+    if (told(passdb, "alice") != "{PLAIN}one") return 1;
+    auto store = UserStore::open(dir_.path(), random);
+    if (!store) return 2;
+    // From here on no file grows: the nearest to a full disk that a test can make.
+    signal(SIGXFSZ, SIG_IGN);
+    const rlimit none{1, 1};
+    if (setrlimit(RLIMIT_FSIZE, &none) != 0) return 3;
+    const auto added = (*store)->add("bob", {"pw", "CRAM-MD5", true}, {});
+    if (added) return 4;
+    if (added.error().kind != StoreError::Kind::kBroken) return 5;
+    if (told(passdb, "alice") != "{PLAIN}one") return 6;
+    if (told(passdb, "bob") != "unknown") return 7;
+    return 0;
+  });
+  EXPECT_EQ(seen, 0);
+  EXPECT_EQ(told(passdb_, "bob"), "unknown");
+}
+
+TEST_F(Embedded, ListsByMaskAcrossItsPages) {
+  std::string text;
+  for (int i = 0; i < 2500; ++i) text += "user" + std::to_string(i) + ":" + kHash + "\n";
+  import(text);
+  EXPECT_EQ(listed(passdb_, "*").size(), 2500u);
+  EXPECT_EQ(listed(passdb_, "USER249?").size(), 10u);
+  EXPECT_THAT(listed(passdb_, "user7"), ElementsAre("user7"));
+  int seen = 0;
+  EXPECT_TRUE(passdb_.list("*", [&seen](std::string_view) { return ++seen < 3; }));
+  EXPECT_EQ(seen, 3);
+}
+
+TEST_F(Embedded, TakesItsNewestPasswordsForTypical) {
+  ASSERT_TRUE(passdb_.prepare());
+  EXPECT_EQ(passdb_.typical_credential().stored, "");
+  import("alice:" + std::string(kHash) + "\n");
+  const TypicalCredential typical = passdb_.typical_credential();
+  EXPECT_THAT(typical.stored, StartsWith("{SHA256"));
+  EXPECT_EQ(typical.stored.find("qaiXMtHA"), std::string::npos);
+  EXPECT_EQ(typical.accounts, 1u);
+  ASSERT_TRUE(open_store()->set_password("alice", {"x", "SCRAM-SHA-256", false}, {}));
+  EXPECT_THAT(passdb_.typical_credential().stored, StartsWith("{SCRAM-SHA-256"));
+}
+
+TEST_F(Embedded, AnswersManyThreadsWhileItIsWrittenTo) {
+  import("alice:{PLAIN}one\n");
+  std::atomic<bool> over{false};
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> readers;
+  for (int r = 0; r < 4; ++r) {
+    readers.emplace_back([&] {
+      while (!over) {
+        if (told(passdb_, "alice") != "{PLAIN}one") ++wrong;
+        if (told(passdb_, "nobody") != "unknown") ++wrong;
+        (void)passdb_.typical_credential();
+        (void)passdb_.status();
+      }
+    });
+  }
+  const auto store = open_store();
+  for (int i = 0; i < 50; ++i) {
+    ASSERT_TRUE(store->add("user" + std::to_string(i), {"pw", "CRAM-MD5", true}, {}));
+  }
+  over = true;
+  for (std::thread& reader : readers) reader.join();
+  EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(listed(passdb_, "*").size(), 51u);
+}
+
+}  // namespace
+}  // namespace saslatch::passdb

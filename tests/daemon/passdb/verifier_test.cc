@@ -1,0 +1,412 @@
+#include "daemon/passdb/verifier.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <time.h>
+
+#include <map>
+
+#include "daemon/password/create.h"
+#include "daemon/password/dummy.h"
+#include "protocol/base/base64.h"
+#include "protocol/base/crypto/cram_md5_context.h"
+#include "protocol/base/crypto/digest.h"
+#include "tests/daemon/audit/recording_log.h"
+#include "tests/daemon/passdb/lookups.h"
+#include "tests/daemon/password/seeded_random.h"
+
+namespace saslatch::passdb {
+namespace {
+
+using Outcome = CheckResult::Outcome;
+using std::chrono::seconds;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// A passdb that says what it was told to.
+class ScriptedPassdb final : public Passdb {
+ public:
+  explicit ScriptedPassdb(std::string name) : name_(std::move(name)) {}
+
+  // The account, made anew for each lookup because it does not copy.
+  using Maker = std::function<Account()>;
+  void set(const std::string& name, std::vector<std::string> stored,
+           std::function<void(Account&)> change = {}) {
+    accounts_[name] = [name, stored = std::move(stored), change = std::move(change)] {
+      Account account;
+      account.name = name;
+      for (const std::string& text : stored) account.credentials.emplace_back(text);
+      if (change) change(account);
+      return account;
+    };
+  }
+  bool down = false;
+  bool slow = false;
+  TypicalCredential typical;
+
+  std::string_view name() const override { return name_; }
+  bool blocks() const override { return slow; }
+  void find(std::string username, std::function<void(Lookup)> done) override {
+    if (down) return done(Unavailable{"it is down"});
+    const auto known = accounts_.find(username);
+    if (known == accounts_.end()) return done(UnknownUser{});
+    done(known->second());
+  }
+  bool list(std::string_view, const std::function<bool(std::string_view)>& each) override {
+    for (const auto& [name, maker] : accounts_) {
+      if (!each(name)) break;
+    }
+    return !down;
+  }
+  TypicalCredential typical_credential() const override { return typical; }
+  PassdbStatus status() const override { return {name_, "scripted", !down, "", {}}; }
+
+ private:
+  std::string name_;
+  std::map<std::string, Maker> accounts_;
+};
+
+class VerifierTest : public ::testing::Test {
+ protected:
+  VerifierTest() {
+    first_->typical = {"{PLAIN}typical", 10};
+    second_->typical = {"{PLAIN}typical", 10};
+  }
+
+  static CheckRequest password(std::string_view name, std::string_view word) {
+    CheckRequest request;
+    request.username = name;
+    request.rip = IpAddress::parse("192.0.2.1");
+    request.credential = PasswordCredential{Secret(word)};
+    return request;
+  }
+  static CheckRequest cram_md5(std::string_view name, std::string_view word) {
+    CheckRequest request = password(name, "");
+    request.credential = CramMd5Credential{"<1.2@host>", hmac(Hash::kMd5, word, "<1.2@host>")};
+    return request;
+  }
+  CheckResult check(CheckRequest request) {
+    std::optional<CheckResult> result;
+    request.now = now_;
+    verifier().check(std::move(request), [&result](CheckResult r) { result = std::move(r); });
+    EXPECT_TRUE(result) << "not answered";
+    return result.value_or(CheckResult{});
+  }
+  Outcome outcome(CheckRequest request) { return check(std::move(request)).outcome; }
+
+  const Verifier& verifier() {
+    if (!verifier_) {
+      verifier_.emplace(std::vector<std::shared_ptr<Passdb>>{first_, second_}, log_, random_);
+    }
+    return *verifier_;
+  }
+
+  std::shared_ptr<ScriptedPassdb> first_ = std::make_shared<ScriptedPassdb>("first");
+  std::shared_ptr<ScriptedPassdb> second_ = std::make_shared<ScriptedPassdb>("second");
+  RecordingLog log_;
+  saslatch::password::SeededRandom random_;
+  std::chrono::steady_clock::time_point now_{seconds(1000)};
+  std::optional<Verifier> verifier_;
+};
+
+TEST_F(VerifierTest, LetsTheFirstPassdbThatKnowsTheUserDecide) {
+  first_->set("alice", {"{PLAIN}one"});
+  second_->set("alice", {"{PLAIN}two"});
+  second_->set("bob", {"{PLAIN}two"});
+
+  const CheckResult ok = check(password("alice", "one"));
+  EXPECT_EQ(ok.outcome, Outcome::kOk);
+  EXPECT_EQ(ok.account, "alice");
+  EXPECT_EQ(ok.passdb, "first");
+  EXPECT_EQ(ok.credential, "password");
+  EXPECT_EQ(outcome(password("alice", "two")), Outcome::kBadCredential);
+
+  EXPECT_EQ(check(password("bob", "two")).passdb, "second");
+  const CheckResult unknown = check(password("carol", "two"));
+  EXPECT_EQ(unknown.outcome, Outcome::kUnknownUser);
+  EXPECT_EQ(unknown.account, "carol");
+  EXPECT_EQ(unknown.passdb, "");
+}
+
+TEST_F(VerifierTest, AnswersTemporarilyOnlyForNamesThatADownPassdbMayKnow) {
+  first_->down = true;
+  second_->set("bob", {"{PLAIN}two"});
+  EXPECT_EQ(outcome(password("bob", "two")), Outcome::kOk);
+  EXPECT_EQ(outcome(password("bob", "wrong")), Outcome::kBadCredential);
+  EXPECT_EQ(outcome(password("carol", "x")), Outcome::kUnavailable);
+
+  first_->down = false;
+  second_->down = true;
+  first_->set("alice", {"{PLAIN}one"});
+  EXPECT_EQ(outcome(password("alice", "wrong")), Outcome::kBadCredential);
+  EXPECT_EQ(outcome(password("bob", "two")), Outcome::kUnavailable);
+}
+
+TEST_F(VerifierTest, SaysOnceAMinuteThatAPassdbIsDownAndOnceThatItIsBack) {
+  first_->down = true;
+  for (int second = 0; second < 60; ++second) {
+    (void)check(password("x", "y"));
+    now_ += seconds(1);
+  }
+  EXPECT_EQ(log_.count("passdb-down"), 1u);
+  (void)check(password("x", "y"));
+  EXPECT_EQ(log_.count("passdb-down"), 2u);
+  EXPECT_THAT(log_.lines(), Contains(HasSubstr("it is down")));
+  first_->down = false;
+  (void)check(password("x", "y"));
+  (void)check(password("x", "y"));
+  EXPECT_EQ(log_.count("passdb-up"), 1u);
+}
+
+TEST_F(VerifierTest, WithoutAnyPassdbIsTemporary) {
+  Verifier none({}, log_, random_);
+  std::optional<Outcome> seen;
+  none.check(password("alice", "x"), [&seen](const CheckResult& r) { seen = r.outcome; });
+  EXPECT_EQ(seen, Outcome::kUnavailable);
+}
+
+TEST_F(VerifierTest, TakesAnyOfSeveralCredentials) {
+  first_->set("alice", {"{PLAIN}one", "{PLAIN}two"});
+  EXPECT_EQ(outcome(password("alice", "one")), Outcome::kOk);
+  EXPECT_EQ(outcome(password("alice", "two")), Outcome::kOk);
+  EXPECT_EQ(outcome(password("alice", "three")), Outcome::kBadCredential);
+  EXPECT_EQ(outcome(cram_md5("alice", "two")), Outcome::kOk);
+}
+
+TEST_F(VerifierTest, ChecksCramMd5FromAPlaintextOrAContext) {
+  const std::string context =
+      "{CRAM-MD5}" + hex_encode(CramMd5Context::from_password("pw").reveal());
+  first_->set("plain", {"{PLAIN}pw"});
+  first_->set("context", {"{SHA512-CRYPT}$6$x$y", context});
+  for (const char* name : {"plain", "context"}) {
+    EXPECT_EQ(outcome(cram_md5(name, "pw")), Outcome::kOk) << name;
+    EXPECT_EQ(outcome(cram_md5(name, "wrong")), Outcome::kBadCredential) << name;
+  }
+  EXPECT_EQ(outcome(cram_md5("nobody", "pw")), Outcome::kUnknownUser);
+  EXPECT_EQ(log_.count("cram-md5-impossible"), 0u);
+}
+
+TEST_F(VerifierTest, SaysWhyCramMd5CannotSucceed) {
+  first_->set("alice", {"{SHA256}qaiXMtHAITyGmQjHmwWvrwODspMrrEN6KSrCT9cgKPE="});
+  EXPECT_EQ(outcome(cram_md5("alice", "tanstaaftanstaaf")), Outcome::kBadCredential);
+  EXPECT_EQ(outcome(password("alice", "tanstaaftanstaaf")), Outcome::kOk);
+  EXPECT_EQ(log_.count("cram-md5-impossible"), 1u);
+}
+
+TEST_F(VerifierTest, NeverMatchesAnEmptyPassword) {
+  const std::string context = "{CRAM-MD5}" + hex_encode(CramMd5Context::from_password("").reveal());
+  first_->set("plain", {"{PLAIN}"});
+  first_->set("none", {});
+  first_->set("context", {context});
+  first_->set("any", {}, [](Account& a) { a.nopassword = true; });
+  for (const char* name : {"plain", "none", "context", "any"}) {
+    EXPECT_EQ(outcome(password(name, "")), Outcome::kBadCredential) << name;
+    EXPECT_EQ(outcome(cram_md5(name, "")), Outcome::kBadCredential) << name;
+  }
+}
+
+TEST_F(VerifierTest, LetsNopasswordInWithAnyPasswordButNotWithCramMd5) {
+  first_->set("any", {}, [](Account& a) { a.nopassword = true; });
+  EXPECT_EQ(outcome(password("any", "x")), Outcome::kOk);
+  EXPECT_EQ(outcome(cram_md5("any", "x")), Outcome::kBadCredential);
+}
+
+TEST_F(VerifierTest, RefusesDisabledAccountsWhateverTheyKnow) {
+  first_->set("off", {"{PLAIN}pw"}, [](Account& a) { a.disabled = true; });
+  first_->set("any", {}, [](Account& a) { a.disabled = a.nopassword = true; });
+  EXPECT_EQ(outcome(password("off", "pw")), Outcome::kDisabled);
+  EXPECT_EQ(outcome(password("off", "wrong")), Outcome::kDisabled);
+  EXPECT_EQ(outcome(cram_md5("off", "pw")), Outcome::kDisabled);
+  EXPECT_EQ(outcome(password("any", "x")), Outcome::kDisabled);
+}
+
+TEST_F(VerifierTest, MakesAForeignNetworkLookLikeAWrongPassword) {
+  const auto from_10 = [](Account& a) { a.allow_nets = {*Network::parse("10.0.0.0/8")}; };
+  first_->set("net", {"{PLAIN}pw"}, from_10);
+  first_->set("any", {}, [&](Account& a) {
+    from_10(a);
+    a.nopassword = true;
+  });
+  const auto from = [](CheckRequest request, const char* rip) {
+    request.rip = IpAddress::parse(rip);
+    return request;
+  };
+  EXPECT_EQ(outcome(from(password("net", "pw"), "10.1.2.3")), Outcome::kOk);
+  EXPECT_EQ(outcome(from(password("net", "pw"), "192.0.2.1")), Outcome::kBadCredential);
+  EXPECT_EQ(outcome(from(password("net", "pw"), "")), Outcome::kBadCredential);
+  EXPECT_EQ(outcome(from(cram_md5("net", "pw"), "192.0.2.1")), Outcome::kBadCredential);
+  EXPECT_EQ(outcome(from(password("any", "x"), "192.0.2.1")), Outcome::kBadCredential);
+}
+
+TEST_F(VerifierTest, FailsADamagedHashAndSaysSoOnceAMinute) {
+  first_->set("old", {"{NO-SUCH-SCHEME}x"});
+  first_->set("cut", {"{SHA256}AAAA"});
+  first_->set("both", {"{SHA256}AAAA", "{PLAIN}pw"});
+  first_->set("sealed", {}, [](Account& a) { a.damaged = "it does not open"; });
+  for (const char* name : {"old", "cut", "sealed"}) {
+    EXPECT_EQ(outcome(password(name, "x")), Outcome::kBadCredential) << name;
+    EXPECT_EQ(outcome(cram_md5(name, "x")), Outcome::kBadCredential) << name;
+  }
+  EXPECT_EQ(outcome(password("both", "pw")), Outcome::kOk);
+  EXPECT_EQ(log_.count("credential-damaged"), 4u);
+  now_ += seconds(60);
+  (void)check(password("old", "x"));
+  EXPECT_EQ(log_.count("credential-damaged"), 5u);
+}
+
+TEST_F(VerifierTest, IsTemporaryWhereACredentialCannotBeOpened) {
+  first_->set("context", {}, [](Account& a) { a.withheld = "no key file"; });
+  first_->set("hash", {"{SHA256}qaiXMtHAITyGmQjHmwWvrwODspMrrEN6KSrCT9cgKPE="},
+              [](Account& a) { a.withheld = "no key file"; });
+  first_->set("off", {}, [](Account& a) {
+    a.withheld = "no key file";
+    a.disabled = true;
+  });
+  EXPECT_EQ(outcome(cram_md5("context", "x")), Outcome::kUnavailable);
+  EXPECT_EQ(outcome(password("context", "x")), Outcome::kUnavailable);
+  EXPECT_EQ(outcome(cram_md5("hash", "x")), Outcome::kUnavailable);
+  // The password's own hash is there and decides.
+  EXPECT_EQ(outcome(password("hash", "x")), Outcome::kBadCredential);
+  EXPECT_EQ(outcome(password("hash", "tanstaaftanstaaf")), Outcome::kOk);
+  EXPECT_EQ(outcome(cram_md5("off", "x")), Outcome::kDisabled);
+  EXPECT_THAT(log_.lines(), Contains(HasSubstr("no key file")));
+}
+
+TEST_F(VerifierTest, AsksWhetherTheMappedAccountIsAdmittedBeforeAnyHash) {
+  first_->set("alias", {"{PLAIN}pw"}, [](Account& a) { a.name = "alice"; });
+  first_->set("alice", {"{PLAIN}pw"});
+  std::vector<std::string> asked;
+  const auto with_gate = [&asked](const char* name, bool open) {
+    CheckRequest request = password(name, "pw");
+    request.admit_account = [&asked, open](const std::string& account) {
+      asked.push_back(account);
+      return open;
+    };
+    return request;
+  };
+  const CheckResult in = check(with_gate("alias", true));
+  EXPECT_EQ(in.outcome, Outcome::kOk);
+  EXPECT_EQ(in.account, "alice");
+  EXPECT_EQ(outcome(with_gate("alias", false)), Outcome::kRefused);
+  EXPECT_EQ(outcome(with_gate("alice", false)), Outcome::kOk) << "nothing was mapped";
+  EXPECT_EQ(outcome(with_gate("nobody", false)), Outcome::kUnknownUser);
+  EXPECT_THAT(asked, ElementsAre("alice", "alice"));
+}
+
+TEST_F(VerifierTest, TellsNodelay) {
+  first_->set("quick", {"{PLAIN}pw"}, [](Account& a) { a.nodelay = true; });
+  EXPECT_TRUE(check(password("quick", "wrong")).nodelay);
+  EXPECT_FALSE(check(password("nobody", "wrong")).nodelay);
+}
+
+// What a check costs on this thread, whatever else the machine does.
+std::chrono::nanoseconds cpu_time() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
+TEST_F(VerifierTest, SpendsTheSameOnEveryFailure) {
+  const std::string slow = saslatch::password::default_dummy(random_);
+  first_->typical = {slow, 1000};
+  const auto disabled = [](Account& a) { a.disabled = true; };
+  first_->set("wrong", {slow});
+  first_->set("disabled", {slow}, disabled);
+  first_->set("no password", {});
+  first_->set("damaged", {"{NO-SUCH-SCHEME}x"});
+  first_->set("nologin and nopassword", {}, [](Account& a) { a.disabled = a.nopassword = true; });
+  first_->set("foreign network", {slow}, [](Account& a) { a.allow_nets.emplace(); });
+  const auto cost = [this](const char* name) {
+    const auto before = cpu_time();
+    EXPECT_NE(outcome(password(name, "x")), Outcome::kOk);
+    return cpu_time() - before;
+  };
+  (void)cost("wrong");  // warms the allocator
+  const auto usual = cost("wrong");
+  ASSERT_GT(usual, std::chrono::milliseconds(5)) << "the test's hash is not slow";
+  for (const char* name : {"unknown", "disabled", "no password", "damaged",
+                           "nologin and nopassword", "foreign network"}) {
+    const auto spent = cost(name);
+    EXPECT_GT(spent, usual / 3) << name;
+    EXPECT_LT(spent, usual * 3) << name;
+  }
+  first_->set("mapped", {slow}, [](Account& a) { a.name = "other"; });
+  CheckRequest refused = password("mapped", "x");
+  refused.admit_account = [](const std::string&) { return false; };
+  const auto before = cpu_time();
+  EXPECT_EQ(outcome(std::move(refused)), Outcome::kRefused);
+  EXPECT_LT(cpu_time() - before, usual / 3) << "a refusal hashed";
+}
+
+TEST_F(VerifierTest, MayRunInlineOnlyWhatIsFast) {
+  const std::string slow = saslatch::password::default_dummy(random_);
+  first_->set("fast", {"{PLAIN}pw"});
+  first_->set("slow", {"{PLAIN}pw", slow});
+  first_->set("damaged", {"{NO-SUCH-SCHEME}x"});
+  EXPECT_TRUE(verifier().may_run_inline(password("fast", "x")));
+  EXPECT_FALSE(verifier().may_run_inline(password("slow", "x")));
+  EXPECT_TRUE(verifier().may_run_inline(cram_md5("slow", "x")));
+  EXPECT_TRUE(verifier().may_run_inline(password("unknown", "x")));
+  EXPECT_TRUE(verifier().may_run_inline(password("damaged", "x")));
+  second_->typical = {slow, 11};  // now the most common one
+  EXPECT_FALSE(verifier().may_run_inline(password("unknown", "x")));
+  EXPECT_FALSE(verifier().may_run_inline(password("damaged", "x")));
+  EXPECT_TRUE(verifier().may_run_inline(password("fast", "x")));
+  second_->slow = true;
+  EXPECT_FALSE(verifier().may_run_inline(password("fast", "x")));
+  EXPECT_FALSE(verifier().may_run_inline(cram_md5("fast", "x")));
+}
+
+TEST_F(VerifierTest, LooksUpForUserWithoutShowingACredential) {
+  first_->set("alice", {"{PLAIN}pw"}, [](Account& a) { a.uid = 1000; });
+  first_->set("root", {"{PLAIN}pw"}, [](Account& a) { a.in_userdb = false; });
+  const auto found = [this](const char* name) {
+    Lookup answer = Unavailable{};
+    verifier().lookup(name, now_, [&answer](Lookup l) { answer = std::move(l); });
+    return answer;
+  };
+  const Lookup alice = found("alice");
+  ASSERT_TRUE(std::holds_alternative<Account>(alice));
+  EXPECT_EQ(std::get<Account>(alice).uid, 1000u);
+  EXPECT_TRUE(std::get<Account>(alice).credentials.empty());
+  EXPECT_EQ(told(found("root")), "unknown");
+  EXPECT_EQ(told(found("nobody")), "unknown");
+  second_->down = true;
+  EXPECT_THAT(told(found("nobody")), HasSubstr("down"));
+}
+
+TEST_F(VerifierTest, ListsEachNameOnce) {
+  first_->set("a", {});
+  first_->set("b", {});
+  second_->set("b", {});
+  second_->set("c", {});
+  std::vector<std::string> names;
+  const auto keep = [&names](std::string_view name) {
+    names.emplace_back(name);
+    return true;
+  };
+  EXPECT_TRUE(verifier().list("*", keep));
+  EXPECT_THAT(names, ElementsAre("a", "b", "c"));
+
+  names.clear();
+  EXPECT_TRUE(verifier().list("*", [&](std::string_view name) {
+    keep(name);
+    return false;
+  }));
+  EXPECT_THAT(names, ElementsAre("a"));
+  second_->down = true;
+  EXPECT_FALSE(verifier().list("*", keep));
+}
+
+TEST_F(VerifierTest, ShowsHowItsPassdbsAre) {
+  second_->down = true;
+  const auto status = verifier().status();
+  ASSERT_EQ(status.size(), 2u);
+  EXPECT_EQ(status[0].name, "first");
+  EXPECT_TRUE(status[0].available);
+  EXPECT_FALSE(status[1].available);
+}
+
+}  // namespace
+}  // namespace saslatch::passdb
