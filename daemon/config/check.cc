@@ -70,7 +70,7 @@ class Checker {
     }
     if (daemon.audit_log.empty()) return;
     const std::string folder = parent_of(daemon.audit_log);
-    if (const auto trouble = environment_.existing_directory(folder)) {
+    if (const auto trouble = environment_.directory(folder)) {
       add(Problem::Kind::kWarning, "daemon", "audit-log",
           shown(daemon.audit_log) + ": " + *trouble +
               "; no audit event is written until the directory is there");

@@ -24,7 +24,9 @@ void dump_section(std::string& out, const std::string& title, const std::vector<
     if (key.required) {
       out += "required\n";
     } else {
-      out += "default: " + (key.default_value.empty() ? "(nothing)" : key.default_value) + "\n";
+      out += "default: " + (key.default_value.empty() ? "nothing" : key.default_value);
+      if (key.default_value.empty() && !key.nothing.empty()) out += ", " + key.nothing;
+      out += '\n';
     }
   }
 }

@@ -20,6 +20,7 @@ Key<T> key(std::string name, Kind<V> kind, Access access, std::string help) {
   Key<T> key;
   key.name = std::move(name);
   key.accepts = kind.accepts;
+  key.nothing = kind.nothing;
   key.help = std::move(help);
   T fresh{};
   key.default_value = kind.print(access(fresh));

@@ -18,6 +18,7 @@ struct KeyInfo {
   std::string name;
   std::string accepts;        // "a number from 0 to 256"
   std::string default_value;  // as it stands in a file; empty where nothing is the default
+  std::string nothing;        // what an empty value stands for, if it stands for something
   bool required = false;      // has no default
   std::string help;           // what it means, in sentences
 };

@@ -27,6 +27,7 @@ struct Kind {
   std::string accepts;  // "a number from 0 to 256"
   std::function<Value<V>(std::string_view)> parse;
   std::function<std::string(const V&)> print;
+  std::string nothing = {};  // what an empty value stands for, if it is accepted and more than that
 };
 
 using Milliseconds = std::chrono::milliseconds;
@@ -93,7 +94,8 @@ Kind<V> or_empty(Kind<V> kind, std::string meaning, V absent) {
           },
           [kind, absent](const V& value) {
             return value == absent ? std::string() : kind.print(value);
-          }};
+          },
+          meaning};
 }
 
 // The same for a member that is an optional.

@@ -2,11 +2,14 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <thread>
 #include <vector>
@@ -71,6 +74,10 @@ TEST_F(AuditFileTest, ComplainsOnceAMinuteAndRecoversByItself) {
   EXPECT_EQ(file.append("x\n", t0_ + 125s), 2u);
   EXPECT_EQ(log_.count("audit-writable"), 1u);
   EXPECT_EQ(content(missing), "x\n");
+  fs::remove_all(folder_ + "/none");
+  file.reopen();
+  EXPECT_EQ(file.append("x\n", t0_ + 126s), 0u);
+  EXPECT_EQ(log_.count("audit-unwritable"), 4u) << "a new trouble waited for the old one's minute";
 }
 
 TEST_F(AuditFileTest, SaysAtOnceThatAFullDiskIsFull) {
@@ -139,6 +146,56 @@ TEST_F(FileAuditSinkTest, KeepsWhatCouldNotBeWrittenUntilItCan) {
   sink.reopen();
   sink.flush();
   EXPECT_EQ(lines(missing).size(), 2u);
+}
+
+// Files of this process end at `bytes` while this lives, as on a full disk.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) {
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit limit{bytes, before_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~FileSizeLimit() {
+    setrlimit(RLIMIT_FSIZE, &before_);
+    signal(SIGXFSZ, SIG_DFL);
+  }
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(FileAuditSinkTest, GoesOnInTheMiddleOfALineWhenTheDiskHasRoomAgain) {
+  FileAuditSink sink(path_, log_);
+  {
+    const FileSizeLimit full(100);
+    for (const char* name : {"one", "two", "three"}) sink.write(DaemonEvent{{}, name, {}});
+    sink.flush();
+  }
+  EXPECT_EQ(content(path_).size(), 100u);
+  sink.flush();
+  const auto all = lines(path_);
+  ASSERT_EQ(all.size(), 3u);
+  for (const std::string& line : all) EXPECT_TRUE(nlohmann::json::accept(line)) << line;
+  EXPECT_EQ(sink.dropped(), 0u);
+}
+
+TEST_F(FileAuditSinkTest, LeavesNoHalfALineInANewFile) {
+  FileAuditSink sink(path_, log_);
+  {
+    const FileSizeLimit full(100);
+    for (const char* name : {"one", "two", "three"}) sink.write(DaemonEvent{{}, name, {}});
+    sink.flush();
+    fs::rename(path_, path_ + ".1");
+    sink.reopen();
+  }
+  sink.flush();
+  const auto all = lines(path_);
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(nlohmann::json::parse(all[0])["name"], "three");
+  EXPECT_EQ(nlohmann::json::parse(all[1])["name"], "audit-dropped");
+  EXPECT_EQ(sink.dropped(), 1u);
 }
 
 TEST_F(FileAuditSinkTest, DropsInsteadOfWaitingAndTellsHowMany) {
