@@ -3,7 +3,7 @@
 import json
 import unittest
 
-from harness import setups
+from harness import programs, setups
 from harness.auth import AuthClient
 from harness.case import IntegrationCase
 from harness.setups import ALICE, PASSWORD
@@ -144,11 +144,23 @@ class Live(IntegrationCase):
         with AuthClient(daemon.socket) as client:
             self.assertEqual(client.plain(ALICE, PASSWORD)[0], "OK")
 
-    def test_doctor(self):
-        said = self.cli("doctor", exit_code=None)
-        self.assertIn("ok", said)
-        self.assertNotIn("fail ", said)
-        json.loads(self.cli("--json", "doctor", exit_code=None))
+    def test_doctor_is_content_where_all_is_well(self):
+        box = self.own_box()
+        daemon = setups.on_socket(
+            box, listeners={"auth": "protocol = dovecot\nmode = 0666\n"}).start()
+        said = daemon.cli("doctor", exit_code=None)
+        lines = said.splitlines()
+        self.assertTrue([line for line in lines if line.startswith("ok")], said)
+        self.assertFalse([line for line in lines if line.startswith("fail")], said)
+        json.loads(daemon.cli("--json", "doctor", exit_code=None))
+
+    def test_doctor_finds_a_socket_that_the_mail_server_cannot_reach(self):
+        programs.need("postfix")
+        box = self.own_box()
+        daemon = setups.on_socket(
+            box, listeners={"auth": "protocol = dovecot\nmode = 0600\n"}).start()
+        said = daemon.cli("doctor", exit_code=None)
+        self.assertRegex(said, r"fail +socket +user postfix cannot connect")
 
     def test_doctor_finds_what_is_wrong(self):
         box = self.own_box()

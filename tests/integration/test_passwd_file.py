@@ -19,7 +19,8 @@ SCHEMES = ("PLAIN", "CLEARTEXT", "CRAM-MD5", "SHA", "SSHA", "SHA256", "SSHA256",
            "SCRAM-SHA-256")
 ENCODED = ("SHA.hex", "SSHA256.hex", "SSHA512.b64", "PLAIN.b64", "PLAIN.hex", "CRAM-MD5.b64",
            "PLAIN-MD5.base64")
-CRAM_MD5 = ("PLAIN", "CLEARTEXT", "CRAM-MD5", "PLAIN.b64", "CRAM-MD5.b64")  # serve the challenge
+# Those that can answer the challenge: the password itself, or its context.
+CRAM_MD5 = ("PLAIN", "CLEARTEXT", "CRAM-MD5", "PLAIN.b64", "PLAIN.hex", "CRAM-MD5.b64")
 YESCRYPT = "yescrypt"  # a form of CRYPT that doveadm does not make; libcrypt does
 
 
