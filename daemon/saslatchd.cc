@@ -23,6 +23,7 @@ namespace {
 
 // sysexits(3).
 constexpr int kCannotCreate = 73;
+constexpr int kTemporary = 75;
 constexpr int kPermission = 77;
 constexpr int kConfiguration = 78;
 
@@ -116,6 +117,7 @@ std::optional<Saslatchd::StartError> Saslatchd::start() {
   raise_descriptor_limit();
   const std::optional<UserIds> become_user = user_to_become(config_);
   if (auto error = prepare_directories(become_user)) return error;
+  if (auto error = claim_state_directory()) return error;
   if (auto error = open_sockets(become_user)) return error;
   if (become_user) {
     if (const auto done = become(*become_user); !done) {
@@ -172,6 +174,23 @@ std::optional<Saslatchd::StartError> Saslatchd::prepare_directories(
     // The daemon goes on without an audit log, and the sink says so.
     (void)make_directory(parent.string(), 0750, owner);
   }
+  return std::nullopt;
+}
+
+std::optional<Saslatchd::StartError> Saslatchd::claim_state_directory() {
+  auto lock = state::DirectoryLock::claim(config_.daemon.state_dir);
+  if (lock) {
+    state_lock_ = std::move(*lock);
+    return std::nullopt;
+  }
+  switch (lock.error().failure) {
+    case state::DirectoryLock::Failure::kHeld:
+      return StartError{kTemporary, lock.error().message};
+    case state::DirectoryLock::Failure::kNoAccess:
+      break;  // logins matter more than the protection from a second daemon
+  }
+  log_.warning("state-dir-unlocked", "a second daemon on it would not be noticed",
+               {{"error", lock.error().message}});
   return std::nullopt;
 }
 

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,7 @@
 #include "daemon/session/held_answers.h"
 #include "daemon/session/session_parts.h"
 #include "daemon/session/settings.h"
+#include "daemon/state/directory_lock.h"
 #include "protocol/base/crypto/system_random.h"
 
 namespace saslatch {
@@ -69,6 +71,7 @@ class Saslatchd final : public control::DaemonView {
   };
 
   [[nodiscard]] std::optional<StartError> prepare_directories(const std::optional<UserIds>& owner);
+  [[nodiscard]] std::optional<StartError> claim_state_directory();
   [[nodiscard]] std::optional<StartError> open_sockets(const std::optional<UserIds>& owner);
   [[nodiscard]] Result<std::vector<net::Endpoint>> endpoints(const config::Config& config);
   [[nodiscard]] net::SessionFactory session_factory(const config::ListenConfig& listen);
@@ -97,6 +100,7 @@ class Saslatchd final : public control::DaemonView {
   std::shared_ptr<const Settings> in_force_;
   Wall config_loaded_;
   std::string hostname_;
+  std::optional<state::DirectoryLock> state_lock_;
   std::map<std::string, std::shared_ptr<std::atomic<int64_t>>> connections_;  // by listener
 
   net::WorkerPool workers_;

@@ -1,5 +1,7 @@
 #include "daemon/net/acceptor.h"
 
+#include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -15,6 +17,17 @@ namespace {
 constexpr int kAcceptsInARow = 16;
 // How soon to look again whether a descriptor became free.
 constexpr std::chrono::milliseconds kRetry(100);
+// Descriptors that no client gets: without them a worker could not open its database (three files),
+// nor a reload its passwd-file, and who is connected would not be served either.
+constexpr rlim_t kSpareDescriptors = 16;
+
+// Whether the next descriptor would be a spare one. The kernel gives out the lowest free number.
+bool only_spares_left(int fd) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return false;
+  const FileDescriptor next(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+  return !next || static_cast<rlim_t>(next.get()) + kSpareDescriptors >= limit.rlim_cur;
+}
 
 }  // namespace
 
@@ -71,6 +84,10 @@ void Acceptor::on_readable() {
 }
 
 Acceptor::More Acceptor::accept_one() {
+  if (only_spares_left(fd_.native_handle())) {
+    errno = EMFILE;
+    return More::kFailed;
+  }
   sockaddr_storage peer{};
   socklen_t size = sizeof peer;
   FileDescriptor client(accept4(fd_.native_handle(), reinterpret_cast<sockaddr*>(&peer), &size,

@@ -33,8 +33,9 @@ using SessionFactory =
 
 // Accepts from one listening socket on one event loop. Every loop has its own acceptor on a
 // duplicate of the same descriptor, so that whichever loop is idle takes the next client. When no
-// descriptor is left it pauses, logs that once, and goes on as soon as one is free again; the
-// clients wait in the kernel's queue meanwhile. Lives on its loop.
+// descriptor is left, but for the few that the daemon itself needs, it pauses, logs that once, and
+// goes on as soon as one is free again; the clients wait in the kernel's queue meanwhile. Lives on
+// its loop.
 class Acceptor : public std::enable_shared_from_this<Acceptor> {
  public:
   // `loop` and `log` outlive this object. `paused` is shared by the acceptors of one listener, so
