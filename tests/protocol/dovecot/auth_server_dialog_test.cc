@@ -6,7 +6,7 @@
 
 #include <charconv>
 #include <deque>
-#include <sstream>
+#include <utility>
 
 #include "protocol/dovecot/auth_server.h"
 #include "tests/dialogs/dialog.h"
@@ -139,7 +139,7 @@ class AuthServerPeer : public dialog::Peer {
     std::optional<std::string_view> final_data;
     if (words.find(" final=") != std::string_view::npos) final_data = value_of(words, "final");
     if (verb == "challenge") {
-      server_.challenge(id, words.empty() ? words : words.substr(1), user_);
+      server_.challenge(id, words.empty() ? words : words.substr(1), std::exchange(user_, {}));
     } else if (verb == "name") {
       user_ = words.substr(1);  // goes with the next challenge
     } else if (verb == "expire") {
