@@ -353,6 +353,8 @@ void Saslatchd::update_gauges(Now now) {
   metrics_.subjects.set(static_cast<int64_t>(figures.subjects));
   metrics_.locks.set(static_cast<int64_t>(figures.locks));
   metrics_.familiar_networks.set(static_cast<int64_t>(figures.familiar));
+  audit_file_.with(
+      [this](FileAuditSink& sink) { metrics_.audit_dropped.add(sink.take_dropped()); });
   const std::lock_guard lock(reload_mutex_);
   metrics_.passdbs_down.set(std::count_if(
       passdbs_.chain.begin(), passdbs_.chain.end(),
@@ -480,6 +482,7 @@ control::DaemonStatus Saslatchd::status() const {
   }
   for (const auto& passdb : passdbs_.chain) status.passdbs.push_back(passdb->status());
   status.audit.path = config_.daemon.audit_log;
+  audit_file_.with([&](const FileAuditSink& sink) { status.audit.trouble = sink.trouble(); });
   return status;
 }
 

@@ -31,9 +31,9 @@ void AuditFile::reopen() {
 }
 
 void AuditFile::report(std::string_view what, int error, Time now) {
-  failed_ = true;
+  trouble_ = why(error);
   if (!complaints_.due(now)) return;
-  log_.error("audit-unwritable", what, {{"path", path_}, {"error", why(error)}});
+  log_.error("audit-unwritable", what, {{"path", path_}, {"error", trouble_}});
 }
 
 bool AuditFile::open(Time now) {
@@ -59,8 +59,8 @@ size_t AuditFile::append(std::string_view lines, Time now) {
     }
     written += static_cast<size_t>(n);
   }
-  if (failed_) {
-    failed_ = false;
+  if (!trouble_.empty()) {
+    trouble_.clear();
     complaints_.reset();
     log_.info("audit-writable", "the audit log takes events again", {{"path", path_}});
   }
@@ -89,8 +89,7 @@ void FileAuditSink::write(const Event& event) {
     const std::lock_guard lock(mutex_);
     if (queue_.size() + waiting_bytes_.load(std::memory_order_relaxed) + line.size() >
         kMaxQueuedBytes) {
-      dropped_.fetch_add(1, std::memory_order_relaxed);
-      return;
+      return count_dropped();
     }
     was_idle = queue_.empty();
     queue_ += line;
@@ -111,6 +110,16 @@ void FileAuditSink::flush() {
   const uint64_t round = ++rounds_asked_;
   work_.notify_one();
   idle_.wait(lock, [&] { return rounds_done_ >= round; });
+}
+
+std::string FileAuditSink::trouble() const {
+  const std::lock_guard lock(mutex_);
+  return trouble_;
+}
+
+void FileAuditSink::count_dropped() {
+  dropped_.fetch_add(1, std::memory_order_relaxed);
+  untaken_.fetch_add(1, std::memory_order_relaxed);
 }
 
 void FileAuditSink::run() {
@@ -141,7 +150,7 @@ void FileAuditSink::put_group(std::unique_lock<std::mutex>& lock) {
     file_.reopen();
     if (mid_line_) {  // its first half is in the other file
       unwritten_.erase(0, unwritten_.find('\n') + 1);
-      dropped_.fetch_add(1, std::memory_order_relaxed);
+      count_dropped();
       mid_line_ = false;
     }
   }
@@ -156,6 +165,7 @@ void FileAuditSink::put_group(std::unique_lock<std::mutex>& lock) {
 
   lock.lock();
   waiting_bytes_.store(unwritten_.size(), std::memory_order_relaxed);
+  trouble_ = file_.trouble();
   rounds_done_ = round;
   idle_.notify_all();
 }

@@ -35,6 +35,9 @@ class AuditFile {
   // The next append() opens the path anew, at once: after logrotate has moved the file away.
   void reopen();
 
+  // Why the last append() did not take all; empty if it did.
+  [[nodiscard]] const std::string& trouble() const { return trouble_; }
+
  private:
   bool open(Time now);
   void report(std::string_view what, int error, Time now);
@@ -42,7 +45,7 @@ class AuditFile {
   std::string path_;
   Log& log_;
   int fd_ = -1;
-  bool failed_ = false;  // until the next success, which is logged
+  std::string trouble_;  // until the next success, which is logged
   Time next_open_{};     // not before this
   OncePerMinute complaints_;
 };
@@ -70,6 +73,12 @@ class FileAuditSink final : public AuditSink {
   // last words of a shutdown.
   void flush();
 
+  // Why the file cannot be written now; empty if it can.
+  [[nodiscard]] std::string trouble() const;
+
+  // Events dropped since this was last called, for the metrics.
+  [[nodiscard]] uint64_t take_dropped() { return untaken_.exchange(0, std::memory_order_relaxed); }
+
   // Events dropped since the start.
   [[nodiscard]] uint64_t dropped() const { return dropped_.load(std::memory_order_relaxed); }
 
@@ -81,6 +90,7 @@ class FileAuditSink final : public AuditSink {
   void put_group(std::unique_lock<std::mutex>& lock);
   void append(AuditFile::Time now);
   void report_drops(AuditFile::Time now);
+  void count_dropped();
 
   // The thread's alone.
   Log& log_;
@@ -92,10 +102,12 @@ class FileAuditSink final : public AuditSink {
   OncePerMinute drops_;
 
   std::atomic<uint64_t> dropped_{0};
+  std::atomic<uint64_t> untaken_{0};      // of them
   std::atomic<size_t> waiting_bytes_{0};  // of unwritten_ and the group being written
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable work_, idle_;
+  std::string trouble_;
   std::string queue_;
   uint64_t rounds_asked_ = 0, rounds_done_ = 0;  // of flush()
   bool reopen_ = false, stop_ = false;

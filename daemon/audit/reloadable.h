@@ -41,10 +41,14 @@ class ReloadableSink final : public AuditSink {
     if (sink_) sink_->write(event);
   }
 
-  // nullptr: events go nowhere from now on. What the old sink has queued is written first.
+  // nullptr: events go nowhere from now on. Returns when the old sink has written what it had
+  // queued; meanwhile nobody else waits for it, though its disk may hang.
   void replace(std::unique_ptr<Sink> sink) {
-    const std::unique_lock lock(mutex_);
-    sink_ = std::move(sink);
+    {
+      const std::unique_lock lock(mutex_);
+      sink_.swap(sink);
+    }
+    sink.reset();
   }
 
   // Calls `use` with the sink if there is one; nobody replaces it meanwhile.
@@ -53,9 +57,14 @@ class ReloadableSink final : public AuditSink {
     const std::shared_lock lock(mutex_);
     if (sink_) use(*sink_);
   }
+  template <typename Use>
+  void with(Use use) const {
+    const std::shared_lock lock(mutex_);
+    if (sink_) use(std::as_const(*sink_));
+  }
 
  private:
-  std::shared_mutex mutex_;
+  mutable std::shared_mutex mutex_;
   std::unique_ptr<Sink> sink_;
 };
 

@@ -141,10 +141,12 @@ TEST_F(FileAuditSinkTest, KeepsWhatCouldNotBeWrittenUntilItCan) {
   sink.write(DaemonEvent{{}, "one", {}});
   sink.flush();
   EXPECT_EQ(log_.count("audit-unwritable"), 1u);
+  EXPECT_EQ(sink.trouble(), "No such file or directory");
   fs::create_directory(folder_ + "/none");
   sink.write(DaemonEvent{{}, "two", {}});
   sink.reopen();
   sink.flush();
+  EXPECT_EQ(sink.trouble(), "");
   EXPECT_EQ(lines(missing).size(), 2u);
 }
 
@@ -206,6 +208,8 @@ TEST_F(FileAuditSinkTest, DropsInsteadOfWaitingAndTellsHowMany) {
   const size_t fits = FileAuditSink::kMaxQueuedBytes / size;
   for (size_t i = 0; i < fits + 10; ++i) sink.write(event);
   EXPECT_EQ(sink.dropped(), 10u);
+  EXPECT_EQ(sink.take_dropped(), 10u);
+  EXPECT_EQ(sink.take_dropped(), 0u);
   fs::create_directory(folder_ + "/none");
   sink.reopen();
   sink.flush();
