@@ -40,7 +40,8 @@ config::Environment::Trouble RealEnvironment::passdb(const config::PassdbConfig&
       // What is not there yet the daemon makes, as its own user.
       std::error_code ignored;
       if (!std::filesystem::exists(daemon.state_dir + "/users.db", ignored)) return std::nullopt;
-      const auto ready = passdb::EmbeddedPassdb(passdb.name, daemon.state_dir, random).prepare();
+      const auto ready =
+          passdb::EmbeddedPassdb(passdb.name, daemon.state_dir, random).check_usable();
       if (!ready) return ready.error().message;
       return std::nullopt;
     }

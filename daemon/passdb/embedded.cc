@@ -52,6 +52,7 @@ class EmbeddedPassdb::Impl {
       : name_(std::move(name)), state_dir_(std::move(state_dir)), random_(random) {}
 
   Result<void> prepare();
+  [[nodiscard]] Result<void> check_usable() const;
   [[nodiscard]] Lookup find(const std::string& username);
   bool list(std::string_view mask, const std::function<bool(std::string_view)>& each);
   [[nodiscard]] TypicalCredential typical_credential();
@@ -98,6 +99,20 @@ Result<void> EmbeddedPassdb::Impl::prepare() {
   if (auto key = key_for(*database, state_dir_, random_); !key) {
     return failure(key.error().message);
   }
+  return {};
+}
+
+Result<void> EmbeddedPassdb::Impl::check_usable() const {
+  auto opened = open_users_db_for_reading(state_dir_);
+  if (!opened) return failure(opened.error().message);
+  const auto sealed = has_sealed(opened->database);
+  if (!sealed) return failure(store_error(sealed.error(), state_dir_).message);
+  if (!*sealed) return {};
+  const auto key = load_secret_key(state_dir_);
+  if (!key) return failure(key.error().message);
+  const auto check = check_key(opened->database, *key);
+  if (!check) return failure(store_error(check.error(), state_dir_).message);
+  if (*check != KeyCheck::kRight) return failure(wrong_key(state_dir_));
   return {};
 }
 
@@ -188,8 +203,7 @@ void EmbeddedPassdb::Impl::add_sealed(Reader& reader, std::string_view sealed, A
   if (check && *check == KeyCheck::kRight) {
     account.damaged = "a sealed credential does not open; set the password again";
   } else {
-    account.withheld = secret_key_path(state_dir_) +
-                       " is not the key this database was sealed with; restore it from a backup";
+    account.withheld = wrong_key(state_dir_);
   }
 }
 
@@ -288,6 +302,8 @@ EmbeddedPassdb::EmbeddedPassdb(std::string name, std::string state_dir, Random& 
 EmbeddedPassdb::~EmbeddedPassdb() = default;
 
 Result<void> EmbeddedPassdb::prepare() { return impl_->prepare(); }
+
+Result<void> EmbeddedPassdb::check_usable() const { return impl_->check_usable(); }
 
 std::string_view EmbeddedPassdb::name() const { return impl_->name(); }
 

@@ -6,6 +6,7 @@
 
 #include "daemon/passdb/passdb.h"
 #include "protocol/base/random.h"
+#include "protocol/base/result.h"
 
 namespace saslatch::passdb {
 
@@ -21,9 +22,12 @@ class EmbeddedPassdb final : public Passdb {
   EmbeddedPassdb(std::string name, std::string state_dir, Random& random);
   ~EmbeddedPassdb() override;
 
-  // Makes the database and the key file if they are not there, and looks whether both can be used:
-  // at start and for --check. The error is for an administrator; the object works on without.
+  // At start: makes the database and the key file if they are not there, and looks whether both can
+  // be used. The error is for an administrator; the object works on without.
   Result<void> prepare();
+
+  // For --check: whether an existing database and key can be used. Makes and changes nothing.
+  [[nodiscard]] Result<void> check_usable() const;
 
   [[nodiscard]] std::string_view name() const override;
   [[nodiscard]] bool blocks() const override { return true; }

@@ -238,27 +238,31 @@ SqlResult<KeyCheck> check_key(Database& database, const Secret& key) {
   return opened && opened->reveal() == kKeyCheckText ? KeyCheck::kRight : KeyCheck::kWrong;
 }
 
-StoreResult<SealingKey> key_for(Database& database, const std::string& state_dir, Random& random) {
+SqlResult<bool> has_sealed(Database& database) {
   const auto sealed =
       database.query_integer("SELECT EXISTS (SELECT 1 FROM credentials WHERE kind = 'sealed')");
+  if (!sealed) return tl::unexpected(sealed.error());
+  return *sealed != 0;
+}
+
+std::string wrong_key(const std::string& state_dir) {
+  return secret_key_path(state_dir) + " is not the key this database was sealed with";
+}
+
+StoreResult<SealingKey> key_for(Database& database, const std::string& state_dir, Random& random) {
+  const auto sealed = has_sealed(database);
   if (!sealed) return tl::unexpected(store_error(sealed.error(), state_dir));
-  const bool depends_on_it = *sealed != 0;
-  auto key =
-      depends_on_it ? load_secret_key(state_dir) : load_or_create_secret_key(state_dir, random);
+  auto key = *sealed ? load_secret_key(state_dir) : load_or_create_secret_key(state_dir, random);
   constexpr std::string_view kMend =
       "; restore it from a backup, or set the passwords concerned again with --no-cram-md5";
   if (!key) {
-    if (depends_on_it) key.error().message.append(kMend);
+    if (*sealed) key.error().message.append(kMend);
     return tl::unexpected(key.error());
   }
   const auto check = check_key(database, *key);
   if (!check) return tl::unexpected(store_error(check.error(), state_dir));
   if (*check == KeyCheck::kRight) return SealingKey{*std::move(key), true};
-  if (depends_on_it) {
-    return store_failure(Kind::kBroken, secret_key_path(state_dir) +
-                                            " is not the key this database was sealed with" +
-                                            std::string(kMend));
-  }
+  if (*sealed) return store_failure(Kind::kBroken, wrong_key(state_dir).append(kMend));
   return SealingKey{*std::move(key), false};
 }
 

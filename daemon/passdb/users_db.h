@@ -50,6 +50,12 @@ StoreError store_error(const SqlError& error, const std::string& state_dir);
 // What a sealed credential is tied to, so that it opens in its own row's place only.
 [[nodiscard]] std::string seal_place(std::string_view account);
 
+// Whether any credential depends on the key file.
+SqlResult<bool> has_sealed(Database& database);
+
+// What to tell an administrator whose key file is not the one of his database.
+[[nodiscard]] std::string wrong_key(const std::string& state_dir);
+
 enum class KeyCheck { kRight, kWrong, kNone };
 
 // Whether `key` is the one that this database's sealed credentials were sealed with; kNone: nothing

@@ -75,6 +75,19 @@ TEST_F(Embedded, IsMadeEmptyAtTheFirstStart) {
   EXPECT_TRUE(passdb_.status().available);
   EXPECT_TRUE(std::filesystem::exists(dir_.file("secret.key")));
   EXPECT_TRUE(passdb_.prepare()) << "a second start";
+  EXPECT_TRUE(passdb_.check_usable());
+}
+
+TEST_F(Embedded, IsCheckedWithoutMakingAnything) {
+  EXPECT_FALSE(passdb_.check_usable());
+  EXPECT_TRUE(std::filesystem::is_empty(dir_.path()));
+  import("alice:" + std::string(kHash) + "\n");
+  std::filesystem::remove(dir_.file("secret.key"));
+  EXPECT_TRUE(passdb_.check_usable()) << "nothing depends on the key";
+  import("bob:{PLAIN}two\n");
+  std::filesystem::remove(dir_.file("secret.key"));
+  EXPECT_FALSE(passdb_.check_usable());
+  EXPECT_FALSE(std::filesystem::exists(dir_.file("secret.key")));
 }
 
 TEST_F(Embedded, SeesEachChangeAtItsNextLookup) {
