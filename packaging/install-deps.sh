@@ -14,7 +14,7 @@ build=(cmake ninja-build g++ pkg-config python3
   libboost-dev libboost-program-options-dev libssl-dev libsodium-dev libcrypt-dev libsqlite3-dev
   libsystemd-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libexpected-dev prometheus-cpp-dev)
 demo=(postfix swaks openssl libnet-ssleay-perl libdigest-hmac-perl)
-tests=(libgtest-dev libgmock-dev libbenchmark-dev dovecot-core gsasl
+tests=(libgtest-dev libgmock-dev libbenchmark-dev mandoc dovecot-core gsasl
   libnss-wrapper)  # Exim asks for the user Debian-exim by name; the wrapper spares the machine one
 unpacked=(exim4-daemon-heavy chasquid sasl2-bin)  # only Exim's "heavy" build knows driver = dovecot
 

@@ -7,11 +7,12 @@
 #include <vector>
 
 #include "daemon/cli/command.h"
+#include "daemon/config/saslatchd_options.h"
 
 namespace saslatch::cli {
 
 // Used when --config is not given.
-inline constexpr std::string_view kDefaultConfigPath = "/etc/saslatch/saslatch.conf";
+inline constexpr std::string_view kDefaultConfigPath = config::kDefaultConfigFile;
 
 // The command line asks for a command's help, or a family's ("user"), or everything's ("").
 struct HelpWanted {

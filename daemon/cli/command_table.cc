@@ -12,7 +12,7 @@ namespace {
 const Option kPasswordStdin{"password-stdin", "",
                             "read the password from the first line of standard input"};
 const Option kScheme{"scheme", "S",
-                     "ARGON2ID (default), SHA512-CRYPT, BLF-CRYPT, SCRAM-SHA-256 ..."};
+                     "ARGON2ID (default), SHA512-CRYPT, BLF-CRYPT, SCRAM-SHA-256 or CRAM-MD5"};
 const Option kNoCramMd5{"no-cram-md5", "", "keep no context for CRAM-MD5 logins"};
 
 std::vector<Command> user_commands() {

@@ -63,7 +63,7 @@ socklen_t inet_address(std::string_view text, SocketAddress& address, std::strin
   }
   const auto ip = IpAddress::parse(host);
   if (!ip || parsed.ec != std::errc() || parsed.ptr != digits.data() + digits.size() || port == 0) {
-    problem = "it is neither an absolute path nor ADDRESS:PORT";
+    problem = "it is neither a path with a '/' nor ADDRESS:PORT";
     return 0;
   }
   if (ip->is_v4()) {
@@ -86,7 +86,7 @@ tl::expected<Descriptor, ConnectError> connect_to(const std::string& address, De
   };
   SocketAddress to{};
   std::string problem;
-  const socklen_t length = !address.empty() && address.front() == '/'
+  const socklen_t length = address.find('/') != std::string::npos
                                ? local_address(address, to, problem)
                                : inet_address(address, to, problem);
   if (length == 0) return failed(EINVAL, problem);

@@ -42,8 +42,9 @@ struct ConnectError {
 
 using Deadline = std::chrono::steady_clock::time_point;
 
-// A blocking, connected stream socket: to the UNIX socket at the path `address`, or to
-// "ADDRESS:PORT" and "[ADDRESS]:PORT" where it does not begin with '/'. Gives up at `deadline`.
+// A connected stream socket: to the UNIX socket at the path `address`, or to "ADDRESS:PORT" and
+// "[ADDRESS]:PORT" where there is no '/' in it. Gives up at `deadline`. It does not block by
+// itself: the two functions below wait.
 tl::expected<Descriptor, ConnectError> connect_to(const std::string& address, Deadline deadline);
 
 // Writes all of `bytes`; an error when the peer is gone or `deadline` has come.

@@ -47,6 +47,14 @@ std::string counted(uint64_t count, std::string_view singular) {
   return std::to_string(count) + ' ' + std::string(singular) + (count == 1 ? "" : "s");
 }
 
+std::string upper_case(std::string_view text) {
+  std::string upper(text);
+  for (char& c : upper) {
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+  }
+  return upper;
+}
+
 std::string text_field(const Json& object, std::string_view name) {
   const auto found = object.find(name);
   return found != object.end() && found->is_string() ? found->get<std::string>() : "";

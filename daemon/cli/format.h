@@ -22,6 +22,9 @@ std::string without_fraction(std::string_view time);
 // "1 lock", "3 locks".
 std::string counted(uint64_t count, std::string_view singular);
 
+// ASCII letters only, as mechanisms and schemes have them.
+std::string upper_case(std::string_view text);
+
 // A field of a reply by its name; a missing one, or one of another type, reads as empty or 0, so
 // that an older daemon's answer is shown as far as it goes.
 std::string text_field(const Json& object, std::string_view name);

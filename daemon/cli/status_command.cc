@@ -82,7 +82,7 @@ std::string render_status(const Json& status, bool colours) {
   text += "          mean " + std::to_string(number_field(attempts, "mean_us") / 1000) + " ms\n";
   text += figures("causes", part(status, "causes"), false);
   text += figures("now", part(status, "now"), false);
-  text += figures("locks of", part(status, "locks_by_rule"), false);
+  text += figures("locked by", part(status, "locks_by_rule"), false);
   return text;
 }
 

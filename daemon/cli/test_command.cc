@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <vector>
 
+#include "daemon/cli/format.h"
 #include "daemon/cli/mta_client.h"
 #include "daemon/cli/secret_input.h"
 #include "daemon/cli/settings.h"
@@ -28,16 +29,12 @@ Result<std::string> socket_of(const Invocation& invocation, const Settings& sett
   return failure("the configuration has no listener with protocol = dovecot; name one by --socket");
 }
 
-std::string upper(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
-  return text;
-}
-
 Result<std::vector<std::string>> mechanisms_of(const Invocation& invocation,
                                                const std::string& socket) {
   std::vector<std::string> mechanisms;
-  for (std::string& given : invocation.values("mechanism")) mechanisms.push_back(upper(given));
+  for (const std::string& given : invocation.values("mechanism")) {
+    mechanisms.push_back(upper_case(given));
+  }
   if (!mechanisms.empty()) return mechanisms;
   const auto offer = read_offer(socket);
   if (!offer) return tl::unexpected<Error>(offer.error());

@@ -83,18 +83,6 @@ ExitCode finish(Accounts& accounts, const std::string& name, const std::string& 
   return ExitCode::kOk;
 }
 
-ExitCode set_enabled(const Invocation& invocation, Console& console, bool enabled) {
-  ExitCode exit{};
-  auto accounts = open_accounts(invocation, console, exit);
-  if (!accounts) return exit;
-  const std::string name = account_name(*accounts, invocation.arguments[0]);
-  const auto set = accounts->store->set_enabled(name, enabled, std::chrono::system_clock::now());
-  if (!set) return store_failure(set.error(), console);
-  return finish(*accounts, name, enabled ? "enabled" : "disabled", console);
-}
-
-}  // namespace
-
 ExitCode exit_of(const passdb::StoreError& error) {
   using Kind = passdb::StoreError::Kind;
   switch (error.kind) {
@@ -113,11 +101,37 @@ ExitCode exit_of(const passdb::StoreError& error) {
   return ExitCode::kInternal;
 }
 
+// A mistyped scheme is told before the password is asked for.
+bool is_scheme_known(const Invocation& invocation, Console& console) {
+  const auto given = invocation.value("scheme");
+  if (!given) return true;
+  std::string accepted;
+  for (const std::string_view scheme : password::creatable_schemes()) {
+    if (scheme == upper_case(*given)) return true;
+    accepted += (accepted.empty() ? "" : ", ") + std::string(scheme);
+  }
+  console.fail(ExitCode::kUsage, "--scheme takes one of " + accepted);
+  return false;
+}
+
+ExitCode set_enabled(const Invocation& invocation, Console& console, bool enabled) {
+  ExitCode exit{};
+  auto accounts = open_accounts(invocation, console, exit);
+  if (!accounts) return exit;
+  const std::string name = account_name(*accounts, invocation.arguments[0]);
+  const auto set = accounts->store->set_enabled(name, enabled, std::chrono::system_clock::now());
+  if (!set) return store_failure(set.error(), console);
+  return finish(*accounts, name, enabled ? "enabled" : "disabled", console);
+}
+
+}  // namespace
+
 ExitCode store_failure(const passdb::StoreError& error, Console& console) {
   return console.fail(exit_of(error), error.message);
 }
 
 ExitCode user_add(const Invocation& invocation, Console& console) {
+  if (!is_scheme_known(invocation, console)) return ExitCode::kUsage;
   ExitCode exit{};
   auto accounts = open_accounts(invocation, console, exit);
   if (!accounts) return exit;
@@ -146,6 +160,7 @@ ExitCode user_add(const Invocation& invocation, Console& console) {
 }
 
 ExitCode user_passwd(const Invocation& invocation, Console& console) {
+  if (!is_scheme_known(invocation, console)) return ExitCode::kUsage;
   ExitCode exit{};
   auto accounts = open_accounts(invocation, console, exit);
   if (!accounts) return exit;

@@ -17,8 +17,6 @@ ExitCode user_enable(const Invocation& invocation, Console& console);
 ExitCode user_delete(const Invocation& invocation, Console& console);
 ExitCode user_import(const Invocation& invocation, Console& console);  // user_import.cc
 
-// The exit code that belongs to what the store said.
-ExitCode exit_of(const passdb::StoreError& error);
 // Says why the store did not do it; the exit code that belongs to that.
 ExitCode store_failure(const passdb::StoreError& error, Console& console);
 

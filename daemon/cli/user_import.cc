@@ -124,10 +124,7 @@ ExitCode user_import(const Invocation& invocation, Console& console) {
     const Ticker ticker(console, "importing " + path);
     return (*store)->import(named.text, options, std::chrono::system_clock::now());
   }();
-  if (!imported) {
-    store_failure(imported.error(), console);
-    return console.fail(exit_of(imported.error()), "nothing was imported from " + path);
-  }
+  if (!imported) return store_failure(imported.error(), console);
   if (console.style().json) {
     console.print(Json{{"added", imported->added}, {"replaced", imported->replaced}});
   }

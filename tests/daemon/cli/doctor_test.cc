@@ -1,0 +1,188 @@
+#include "daemon/cli/doctor.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+
+#include "daemon/cli/console.h"
+#include "daemon/config/parse.h"
+#include "tests/daemon/cli/box.h"
+
+namespace saslatch::cli {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// The findings of one check, each as "RESULT WHAT -> MEND".
+std::vector<std::string> findings(const Box& box, const std::string& check, int* exit = nullptr) {
+  const Finished finished = box.saslatch({"doctor", "--json"}, "");
+  if (exit != nullptr) *exit = finished.exit;
+  std::vector<std::string> found;
+  for (const Json& finding : Json::parse(finished.out)) {
+    if (finding.at("check") != check) continue;
+    found.push_back(finding.at("result").get<std::string>() + " " +
+                    finding.at("what").get<std::string>() + " -> " + finding.value("mend", ""));
+  }
+  return found;
+}
+
+TEST(Doctor, FindsADaemonThatDoesNotRun) {
+  const Box box;
+  int exit = 0;
+  EXPECT_THAT(findings(box, "daemon", &exit), ElementsAre(HasSubstr("fail no saslatchd answers")));
+  EXPECT_EQ(exit, to_int(ExitCode::kConfig));
+  EXPECT_THAT(findings(box, "socket"), ElementsAre(HasSubstr("fail " + box.path() + "/run/auth")));
+  EXPECT_THAT(
+      findings(box, "database"),
+      ElementsAre(HasSubstr("warn " + box.path() + "/state/users.db: there is no account")));
+}
+
+TEST(Doctor, IsContentWithWhatIsInOrder) {
+  Box box;
+  box.start_daemon();
+  box.start_auth_server();
+  ASSERT_EQ(box.saslatch({"user", "add", "alice", "--password-stdin"}, "secret\n").exit, 0);
+  EXPECT_THAT(findings(box, "daemon"), ElementsAre(HasSubstr("ok saslatchd ")));
+  EXPECT_THAT(findings(box, "handshake"), ElementsAre(HasSubstr("offers PLAIN LOGIN CRAM-MD5")));
+  EXPECT_THAT(findings(box, "database"), ElementsAre(HasSubstr("users.db can be read")));
+  EXPECT_THAT(findings(box, "audit-log"), ElementsAre(HasSubstr("ok ")));
+  EXPECT_THAT(findings(box, "configuration"), ElementsAre(HasSubstr("is in order")));
+  EXPECT_EQ(findings(box, "clock").size(), 1u);
+}
+
+TEST(Doctor, ChangesNothing) {
+  const Box box;
+  box.saslatch({"doctor"}, "");
+  EXPECT_TRUE(std::filesystem::is_empty(box.path() + "/state"));
+  EXPECT_TRUE(std::filesystem::is_empty(box.path() + "/log"));
+}
+
+TEST(Doctor, FindsAKeyThatOthersCanRead) {
+  const Box box;
+  ASSERT_EQ(box.saslatch({"user", "add", "alice", "--password-stdin"}, "secret\n").exit, 0);
+  const std::string key = box.path() + "/state/secret.key";
+  ::chmod(key.c_str(), 0644);
+  EXPECT_THAT(findings(box, "secret-key"), ElementsAre(HasSubstr("-> chmod 0600 " + key)));
+  ::unlink(key.c_str());
+  EXPECT_THAT(findings(box, "database"), ElementsAre(HasSubstr("fail " + key + " is missing")));
+  EXPECT_FALSE(std::filesystem::exists(key)) << "doctor must not make another one";
+}
+
+TEST(Doctor, FindsAStateDirectoryThatOthersCanWrite) {
+  const Box box;
+  ::chmod((box.path() + "/state").c_str(), 0777);
+  EXPECT_THAT(findings(box, "state-dir"), ElementsAre(HasSubstr("can be written by others")));
+}
+
+TEST(Doctor, FindsABrokenDatabase) {
+  const Box box;
+  ASSERT_EQ(box.saslatch({"user", "add", "alice", "--password-stdin"}, "secret\n").exit, 0);
+  box.write("state/users.db", "no database at all, and long enough to be looked at as one");
+  EXPECT_THAT(findings(box, "database"), ElementsAre(HasSubstr("fail ")));
+}
+
+TEST(Doctor, FindsOtherMechanismsThanTheConfiguration) {
+  Box box;
+  box.start_auth_server();
+  box.configure("[mechanisms]");
+  box.configure("offer = PLAIN");
+  EXPECT_THAT(findings(box, "handshake"), ElementsAre(HasSubstr("saslatch reload")));
+}
+
+TEST(Doctor, FindsAPasswdFileThatIsNotThere) {
+  Box box;
+  box.configure("[passdb.legacy]");
+  box.configure("driver = passwd-file");
+  box.configure("path = " + box.path() + "/users");
+  EXPECT_THAT(findings(box, "passwd-file"),
+              ElementsAre(HasSubstr("fail " + box.path() + "/users cannot be read")));
+  box.write("users", "alice:{PLAIN}secret\n");
+  ::chmod(box.path().c_str(), 0755);
+  EXPECT_THAT(findings(box, "passwd-file"), ElementsAre(HasSubstr("ok ")));
+}
+
+TEST(Doctor, TellsEveryMistakeOfTheConfiguration) {
+  Box box;
+  box.configure("nonsense = 1");
+  box.configure("[mechanisms]");
+  box.configure("offer = KERBEROS");
+  int exit = 0;
+  EXPECT_THAT(findings(box, "configuration", &exit),
+              ElementsAre(HasSubstr("nonsense"), HasSubstr("KERBEROS")));
+  EXPECT_EQ(exit, to_int(ExitCode::kConfig));
+}
+
+TEST(Doctor, QuietShowsOnlyWhatIsNotOk) {
+  Box box;
+  const Finished finished = box.saslatch({"doctor", "--quiet"}, "");
+  EXPECT_EQ(finished.out.find("ok    "), std::string::npos) << finished.out;
+  EXPECT_THAT(finished.out, HasSubstr("fail  daemon"));
+}
+
+config::Config one_socket(const std::string& socket) {
+  config::Config config;
+  config::ListenConfig listener;
+  listener.name = "postfix";
+  listener.socket = socket;
+  config.listen = {listener};
+  return config;
+}
+
+PostfixSettings good_postfix() {
+  return {{"queue_directory", "/var/spool/postfix"},
+          {"smtpd_sasl_auth_enable", "yes"},
+          {"smtpd_sasl_type", "dovecot"},
+          {"smtpd_sasl_path", "private/saslatch"},
+          {"smtpd_tls_security_level", "may"},
+          {"smtp/inet/chroot", "y"}};
+}
+
+TEST(JudgePostfix, FollowsItsTable) {
+  const config::Config inside = one_socket("/var/spool/postfix/private/saslatch");
+  const struct {
+    const char* parameter;
+    const char* value;
+    Health worst;
+    const char* mend;  // what is advised, where something is
+  } cases[] = {
+      {"smtpd_sasl_path", "private/saslatch", Health::kOk, ""},
+      {"smtpd_sasl_path", "unix:private/saslatch", Health::kOk, ""},
+      {"smtpd_sasl_path", "private//saslatch", Health::kOk, ""},
+      {"smtpd_sasl_path", "private/auth", Health::kFail,
+       "postconf -e smtpd_sasl_path=private/saslatch"},
+      {"smtpd_sasl_path", "inet:127.0.0.1:12345", Health::kFail, "smtpd_sasl_path="},
+      {"smtpd_sasl_path", "/var/spool/postfix/private/saslatch", Health::kFail, "relative to"},
+      {"smtpd_sasl_type", "", Health::kFail, "smtpd_sasl_type=dovecot"},
+      {"smtpd_sasl_type", "cyrus", Health::kWarn, "smtpd_sasl_type=dovecot"},
+      {"smtpd_sasl_auth_enable", "no", Health::kWarn, "smtpd_sasl_auth_enable=yes"},
+      {"smtpd_tls_security_level", "", Health::kWarn, "smtpd_tls_security_level=may"},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(std::string(c.parameter) + " = " + c.value);
+    PostfixSettings postfix = good_postfix();
+    postfix[c.parameter] = c.value;
+    Health worst = Health::kOk;
+    std::string mends;
+    for (const Finding& finding : judge_postfix(postfix, inside)) {
+      worst = std::max(worst, finding.health);
+      mends += finding.mend + "\n";
+    }
+    EXPECT_EQ(to_string(worst), to_string(c.worst)) << mends;
+    EXPECT_THAT(mends, HasSubstr(c.mend));
+  }
+}
+
+TEST(JudgePostfix, AnAbsolutePathIsWellOutsideOfAChroot) {
+  PostfixSettings postfix = good_postfix();
+  postfix["smtp/inet/chroot"] = "n";
+  postfix["smtpd_sasl_path"] = "/run/saslatch/auth";
+  for (const Finding& finding : judge_postfix(postfix, one_socket("/run/saslatch/auth"))) {
+    EXPECT_EQ(to_string(finding.health), "ok") << finding.what;
+  }
+}
+
+}  // namespace
+}  // namespace saslatch::cli
