@@ -9,7 +9,7 @@
 namespace saslatch::policy {
 namespace {
 
-enum Domain : uint64_t { kUserName = 1, kIpAddress, kCidr, kPair, kPasswordKey, kAll, kRuleId };
+enum Domain : uint64_t { kUserName = 1, kCidr, kPair, kPasswordKey, kAll, kRuleId };
 
 constexpr uint64_t domain(Domain kind, int prefix) {
   return kind | static_cast<uint64_t>(prefix) << 8;
@@ -79,10 +79,6 @@ bool is_in(const std::vector<Network>& networks, const IpAddress& address) {
 }
 
 uint64_t Keys::user(std::string_view name) const { return keyed_hash(key_, kUserName, name); }
-
-uint64_t Keys::ip(const Network& address) const {
-  return keyed_hash(key_, kIpAddress, address.address().bytes());
-}
 
 uint64_t Keys::network(const Network& network) const {
   return keyed_hash(key_, domain(kCidr, network.prefix()), network.address().bytes());

@@ -27,6 +27,11 @@ struct Group {
   std::vector<uint16_t> rules;  // indices in Compiled::rules, at most kMaxRules
   bool remembers = false;       // counts failures, so repetitions matter
 
+  // Two groups may share a subject, as an address and its /32 do, but not their memories.
+  [[nodiscard]] uint64_t kind() const {
+    return static_cast<uint64_t>(by) | static_cast<uint64_t>(ipv4_prefix) << 8 |
+           static_cast<uint64_t>(ipv6_prefix) << 16;
+  }
   [[nodiscard]] bool of_account() const { return by == By::kUser || by == By::kUserNetwork; }
 };
 
@@ -55,7 +60,7 @@ class Keys {
   explicit Keys(const HashKey& key) : key_(key) {}
 
   [[nodiscard]] uint64_t user(std::string_view name) const;
-  [[nodiscard]] uint64_t ip(const Network& address) const;
+  // A lone address is the same subject as a network of all its bits.
   [[nodiscard]] uint64_t network(const Network& network) const;
   // `user` is a user() key; no network: the source `unknown`.
   [[nodiscard]] uint64_t user_network(uint64_t user, const std::optional<Network>& network) const;

@@ -111,6 +111,7 @@ Decision Engine::Impl::decide(std::unique_ptr<Body>& body, bool account, Time no
       give_back(*body);
       if (body->config->observes()) {
         body->counted = false;  // in enforce mode it would not have been verified
+        if (account) body->account_would = refusal.hit;
         decision.would = std::move(refusal.hit);
         break;
       }

@@ -100,7 +100,7 @@ struct NewLock {
 struct Settled {
   bool repeat = false;       // this wrong password was seen for this user within the hour
   Duration hold{};           // a delay rule wants the answer, right or wrong, held this long in all
-  std::optional<Hit> would;  // observe: the delay that would have been
+  std::optional<Hit> would;  // observe: a delay, or the account's rules
   std::vector<NewLock> locks;  // empty in observe mode
   uint64_t journalled = 0;     // not 0: answer only after the Journal has this number on disk
 };
@@ -179,11 +179,13 @@ class Engine {
 
   // A passdb maps the name sent to the account `account`: counts the attempt there too. kAllow and
   // `ticket` goes on; kRefuse, and the ticket is over; kWait, and the ticket stays as it was, to be
-  // asked again. Not needed if the names are equal.
+  // asked again. Not needed if the names are equal; an empty ticket is allowed. In observe mode the
+  // `would` found here comes with settle().
   [[nodiscard]] Decision admit_account(Ticket& ticket, std::string_view account, Time now,
                                        const Waiter& waiter);
 
-  // The attempt is verified; the ticket is over. Call it for a cancelled attempt too.
+  // The attempt is verified; the ticket is over. Call it for a cancelled attempt too. An empty
+  // ticket settles nothing.
   Settled settle(Ticket ticket, Outcome outcome, Time now);
 
   [[nodiscard]] bool is_trusted(const std::optional<IpAddress>& rip) const;

@@ -25,8 +25,10 @@ bool concerns(const Subject& subject, const Past& past, const std::optional<uint
 
 // Whether `group` counts for subjects like this one.
 bool is_of(const Group& group, const Subject& subject) {
-  if (group.by != subject.by) return false;
-  if (!subject.network || group.by == By::kIp || group.by == By::kUser) return true;
+  const bool is_place = subject.by == By::kIp || subject.by == By::kNetwork;
+  if (is_place ? group.by != By::kIp && group.by != By::kNetwork : group.by != subject.by)
+    return false;
+  if (!subject.network) return true;
   return network_for(group, subject.network->address()).prefix() == subject.network->prefix();
 }
 
@@ -37,7 +39,6 @@ std::optional<uint64_t> Engine::Impl::key_of(const Subject& subject) const {
     case By::kUser:
       return keys_.user(subject.user);
     case By::kIp:
-      return subject.network ? std::optional(keys_.ip(*subject.network)) : std::nullopt;
     case By::kNetwork:
       return subject.network ? std::optional(keys_.network(*subject.network)) : std::nullopt;
     case By::kUserNetwork:
@@ -315,10 +316,11 @@ Decision Engine::reserve(const AttemptFacts& facts, Time now, const Waiter& wait
 }
 Decision Engine::admit_account(Ticket& ticket, std::string_view account, Time now,
                                const Waiter& waiter) {
+  if (!ticket) return {};
   return impl_->admit_account(ticket, account, now, waiter);
 }
 Settled Engine::settle(Ticket ticket, Outcome outcome, Time now) {
-  return impl_->settle(*ticket.body_, outcome, now);
+  return ticket ? impl_->settle(*ticket.body_, outcome, now) : Settled{};
 }
 bool Engine::is_trusted(const std::optional<IpAddress>& rip) const {
   return rip && is_in(settings()->trusted, *rip);

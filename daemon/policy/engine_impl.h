@@ -41,8 +41,9 @@ struct Ticket::Body {
   bool counted = true;  // false: trusted, or observe would have refused it
   bool familiar = false;
   bool account_familiar = false;
-  Duration delayed{};        // what a delay rule wants …
-  std::optional<Hit> delay;  // … and which
+  std::optional<Hit> account_would;  // observe: of admit_account()
+  Duration delayed{};                // what a delay rule wants …
+  std::optional<Hit> delay;          // … and which
   std::vector<Hold> holds;
 
   // Whether a rule of this kind can count the attempt at all.
@@ -194,6 +195,8 @@ class Engine::Impl {
   void drop_familiar(const FamiliarDropped& record);
   void reconfigure_stripe(Stripe& stripe, const std::shared_ptr<const Compiled>& config);
   static LockRecord record_of(const Lock& lock);
+  // A password's key is made from its fingerprint, which is never stored (DESIGN 6.9).
+  static bool is_stored(const Lock& lock) { return !lock.shadow && lock.by != By::kPassword; }
   uint64_t append(const Change& change) { return journal_ ? journal_->append(change) : 0; }
 
   // engine_admin.cc

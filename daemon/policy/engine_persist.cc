@@ -205,7 +205,7 @@ std::vector<Change> Engine::Impl::durable_state(Time now) const {
     const std::lock_guard guard(here.mutex);
     for (size_t l = 0; l < here.locks.size(); ++l) {
       const Lock& lock = here.locks.at(l);
-      if (!lock.shadow && now < lock.end(now) + kGrowthMemory)
+      if (is_stored(lock) && now < lock.end(now) + kGrowthMemory)
         changes.emplace_back(record_of(lock));
     }
     for (size_t f = 0; f < here.familiar.size(); ++f)

@@ -71,6 +71,7 @@ Settled Engine::Impl::settle(Body& body, Outcome outcome, Time now) {
     settled.hold = Duration(0);
   else
     settled.would.reset();
+  if (body.account_would) settled.would = body.account_would;
   return settled;
 }
 
@@ -125,9 +126,9 @@ bool Engine::Impl::note_repeat(Stripe& here, const Body& body, const Hold& hold,
 
 void Engine::Impl::count_event(Stripe& here, const Body& body, const Hold& hold, uint16_t index,
                                Time now, Settled& settled) {
-  const CompiledRule& rule = body.config->rules[index];
   Window* window = window_for(here, *body.config, index, hold.subject);
   if (window == nullptr) return;  // the rule went at a reload
+  const CompiledRule& rule = here.config->rules[window->rule];
   advance(*window, rule, now);
   const size_t before = window->weight();
   const uint32_t member = is_distinct(rule.rule.count) ? body.member_for(rule.rule.count) : 0;
@@ -149,7 +150,7 @@ void Engine::Impl::delay(const Body& body, const Hold& hold, const CompiledRule&
 
 void Engine::Impl::trip(Stripe& here, const Body& body, const Hold& hold, const CompiledRule& rule,
                         Time now, Settled& settled) {
-  const bool observes = body.config->observes();
+  const bool observes = here.config->observes();
   const uint64_t key = mix(hold.subject, rule.id);
   const uint64_t lock_key = observes ? shadow_of(key) : key;
   const Lock* last = here.locks.find(lock_key);
@@ -165,7 +166,7 @@ void Engine::Impl::trip(Stripe& here, const Body& body, const Hold& hold, const 
   if (lock.subject.empty()) describe(lock, body.subject_text(hold), {});
   if (observes) return;
   settled.locks.push_back({rule.rule.name, lock.subject, lock.until, level});
-  settled.journalled = std::max(settled.journalled, append(record_of(lock)));
+  if (is_stored(lock)) settled.journalled = std::max(settled.journalled, append(record_of(lock)));
 }
 
 // DESIGN 6.5: this network's failures, of the user's rules only. Rates (`attempts`) stay.

@@ -109,7 +109,7 @@ void Engine::Impl::erase_lock(Stripe& here, uint64_t key) {
   if (lock == nullptr) return;
   locks_.fetch_sub(lock->weight(), std::memory_order_relaxed);
   if (lock->rule_id == 0) locks_by_hand_.fetch_sub(1, std::memory_order_release);
-  if (!lock->shadow) append(LockCleared{key});
+  if (is_stored(*lock)) append(LockCleared{key});
   here.locks.erase(key);
 }
 

@@ -32,7 +32,8 @@ uint64_t Ticket::Body::token_for(const Hold& hold, Count count) const {
 
 std::optional<uint64_t> Ticket::Body::repeat_key(const Hold& hold) const {
   if (!fingerprint) return std::nullopt;
-  return mix(hold.subject, mix(hold.who, *fingerprint));
+  const Group& group = config->groups[hold.group];
+  return mix(hold.subject, mix(mix(hold.who, *fingerprint), group.kind()));
 }
 
 uint32_t Engine::Impl::tag_of(const std::optional<Network>& network) const {
@@ -45,8 +46,6 @@ std::optional<uint64_t> Engine::Impl::subject_of(const Group& group, const Body&
   const uint64_t who = account ? body.account_key : body.user_key;
   switch (group.by) {
     case By::kIp:
-      if (body.shared) return std::nullopt;
-      return keys_.ip(network_for(group, *body.rip));
     case By::kNetwork:
       if (body.shared) return std::nullopt;
       return keys_.network(network_for(group, *body.rip));
@@ -89,10 +88,11 @@ std::optional<Hit> Engine::Impl::administrators_lock(const Body& body, bool acco
   }
   const bool v4 = body.rip->is_v4();
   const int bits = v4 ? 32 : 128;
-  if (auto hit = locked_by_hand(keys_.ip({*body.rip, bits}), now)) return hit;
   for (int prefix = 0; prefix <= bits; ++prefix) {
+    // Lone addresses are the usual case and always looked up.
     const auto& word = prefixes_[v4 ? 0 : 1 + static_cast<size_t>(prefix) / 64];
-    if ((word.load(std::memory_order_acquire) >> (prefix % 64) & 1) == 0) continue;
+    const bool used = word.load(std::memory_order_acquire) >> (prefix % 64) & 1;
+    if (!used && prefix != bits) continue;
     const Network network(*body.rip, prefix);
     if (auto hit = locked_by_hand(keys_.network(network), now)) return hit;
     if (named)

@@ -39,28 +39,31 @@ Rule refuse(std::string name, Count count, By by, Limit limit) {
   return rule;
 }
 
+// One host: by `ip`, IPv6 would give each guesser 2^64 of them, so a /64 counts as one.
+constexpr Prefixes kHost{32, 64};
+// One customer of a provider, or one small provider.
+constexpr Prefixes kSite{24, 48};
+
 // What every preset does against those who try many accounts: they differ in what an account bears.
 void add_sources(std::vector<Rule>& rules) {
-  rules.push_back(lock("guess-address", Count::kFailures, By::kIp, {10, minutes(30)}, minutes(10),
-                       hours(24), true));
-  rules.push_back(lock("guess-network", Count::kFailures, By::kNetwork, {20, hours(1)}, minutes(10),
-                       hours(24), true));
-  rules.push_back(lock("guess-site", Count::kFailures, By::kNetwork, {40, hours(1)}, minutes(10),
-                       hours(24), true, {20, 48}));
-  rules.push_back(lock("unknown-users", Count::kUnknownUsers, By::kNetwork, {5, hours(1)},
-                       minutes(30), hours(24), true));
-  rules.push_back(lock("spray-address", Count::kDistinctUsers, By::kIp, {5, hours(1)}, minutes(30),
-                       hours(24), true));
+  rules.push_back(lock("guess-address", Count::kFailures, By::kNetwork, {10, hours(1)}, minutes(15),
+                       hours(24), true, kHost));
+  rules.push_back(lock("guess-network", Count::kFailures, By::kNetwork, {20, hours(1)}, minutes(15),
+                       hours(24), true, kSite));
+  rules.push_back(lock("unknown-users", Count::kUnknownUsers, By::kNetwork, {6, hours(1)}, hours(1),
+                       hours(24), true, kSite));
+  rules.push_back(lock("spray-address", Count::kDistinctUsers, By::kNetwork, {5, hours(1)},
+                       hours(1), hours(24), true, kHost));
   rules.push_back(lock("spray-password", Count::kDistinctUsers, By::kPassword, {5, hours(24)},
                        hours(1), hours(24), true));
 }
 
 std::vector<Rule> small_site() {
   std::vector<Rule> rules;
-  rules.push_back(lock("guess-account", Count::kFailures, By::kUser, {10, hours(1)}, minutes(5),
+  rules.push_back(lock("guess-account", Count::kFailures, By::kUser, {10, hours(24)}, minutes(15),
                        hours(24), true));
-  rules.push_back(lock("guess-familiar", Count::kFailures, By::kUserNetwork, {10, minutes(10)},
-                       minutes(1), minutes(15), false));
+  rules.push_back(lock("guess-familiar", Count::kFailures, By::kUserNetwork, {10, hours(1)},
+                       minutes(5), hours(1), false));
   add_sources(rules);
   return rules;
 }

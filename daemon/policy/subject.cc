@@ -6,6 +6,10 @@ namespace {
 constexpr std::string_view kAccepted =
     "; accepted: user:NAME, ip:ADDRESS, network:CIDR, user+network:NAME,CIDR, everyone, password";
 
+bool is_one(const Network& network) {
+  return network.prefix() == (network.address().is_v4() ? 32 : 128);
+}
+
 Result<Subject> refuse(std::string_view text, std::string_view why) {
   return failure("subject '" + std::string(text) + "' " + std::string(why) +
                  std::string(kAccepted));
@@ -44,6 +48,7 @@ Result<Subject> Subject::parse(std::string_view text) {
   const auto network = Network::parse(value);
   if (!network) return refuse(text, "has no network (" + network.error().message + ")");
   subject.network = *network;
+  if (subject.by == By::kNetwork && is_one(*network)) subject.by = By::kIp;
   return subject;
 }
 
@@ -55,6 +60,7 @@ std::string Subject::to_string() const {
     case By::kIp:
       return "ip:" + (network ? network->address().to_string() : place);
     case By::kNetwork:
+      if (network && is_one(*network)) return "ip:" + network->address().to_string();
       return "network:" + place;
     case By::kUserNetwork:
       return "user+network:" + user + "," + place;

@@ -14,8 +14,8 @@ namespace saslatch::policy {
 // Whom something is counted for or locked, as administrators write it:
 //   user:NAME  ip:ADDR  network:CIDR  user+network:NAME,CIDR  user+network:NAME,unknown
 //   everyone  password
-// `unknown` is the shared source of all attempts without a usable rip. `password` stands for every
-// locked password at once, as none is ever shown.
+// A network of one address is that address. `unknown` is the shared source of all attempts without
+// a usable rip. `password` stands for every locked password at once, as none is ever shown.
 struct Subject {
   By by = By::kUser;
   std::string user;                // kUser, kUserNetwork

@@ -56,7 +56,7 @@ class Table {
     }
     entries_.pop_back();
     // A table that was filled by an attack gives its memory back when that is over.
-    if (entries_.capacity() > 64 && entries_.size() * 4 < entries_.capacity()) shrink();
+    if (entries_.capacity() > 16 && entries_.size() * 4 < entries_.capacity()) shrink();
     return true;
   }
 

@@ -12,11 +12,11 @@ void Tally::add(const Try& one) {
   held += one.settled.hold > Duration(0) ? 1 : 0;
 }
 
-World::World(std::vector<Rule> rules, Settings settings, Journal* journal)
+World::World(std::vector<Rule> rules, Settings settings, Journal* journal, uint8_t process)
     : now(std::chrono::sys_days(std::chrono::year(2030) / 1 / 1)) {
   settings.rules = std::move(rules);
   for (const std::string& error : errors(settings)) throw std::invalid_argument(error);
-  CountingRandom random;
+  CountingRandom random(process);
   engine = std::make_unique<Engine>(std::move(settings), HashKey{1, 2, 3}, random, journal);
 }
 

@@ -17,12 +17,13 @@ using namespace std::chrono_literals;  // NOLINT: tests only
 // Bytes that are the same in every run.
 class CountingRandom final : public Random {
  public:
+  explicit CountingRandom(uint8_t first) : next_(first) {}
   void fill(std::span<uint8_t> bytes) override {
     for (uint8_t& byte : bytes) byte = next_++;
   }
 
  private:
-  uint8_t next_ = 1;
+  uint8_t next_;
 };
 
 // One login as somebody types it. No rip: the client sent none. `shown` false: CRAM-MD5.
@@ -66,7 +67,9 @@ struct Tally {
 // An engine with a clock that the test moves, and a passdb that holds plain passwords.
 class World {
  public:
-  explicit World(std::vector<Rule> rules, Settings settings = {}, Journal* journal = nullptr);
+  // `process` stands for the key that a process draws for its password fingerprints.
+  explicit World(std::vector<Rule> rules, Settings settings = {}, Journal* journal = nullptr,
+                 uint8_t process = 1);
 
   // The account and its right password.
   void account(const std::string& user, const std::string& password) { passdb_[user] = password; }
