@@ -209,12 +209,14 @@ class Engine {
   // Drops what has expired in a part of the tables; call it every second.
   void sweep(Time now);
 
-  // For daemon/state. restore() at start, before the first attempt; what has expired or belongs to
-  // no present rule is ignored, and times ahead of `now` are pulled back to it (DESIGN 6.11).
-  void restore(const Change& change, Time now);
-  void restore(const CounterRecord& record, Time now);
-  // The counters changed since the last call.
+  // For daemon/state. restore() at start, before the first attempt; times ahead of `now` are pulled
+  // back to it (DESIGN 6.11). False: what has expired, is damaged or belongs to no present rule is
+  // not taken and need not be stored any longer.
+  bool restore(const Change& change, Time now);
+  bool restore(const CounterRecord& record, Time now);
+  // The counters changed since the last call; all of them after touch_counters().
   [[nodiscard]] std::vector<CounterRecord> take_changed_counters();
+  void touch_counters();
   // Every lock, growth level and familiar network, for rewriting a lost journal.
   [[nodiscard]] std::vector<Change> durable_state(Time now) const;
 

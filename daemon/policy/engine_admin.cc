@@ -340,8 +340,9 @@ Explanation Engine::explain(const Subject& subject, Time now) const {
 }
 Figures Engine::figures(Time now) const { return impl_->figures(now); }
 void Engine::sweep(Time now) { impl_->sweep(now); }
-void Engine::restore(const Change& change, Time now) { impl_->restore(change, now); }
-void Engine::restore(const CounterRecord& record, Time now) { impl_->restore(record, now); }
+bool Engine::restore(const Change& change, Time now) { return impl_->restore(change, now); }
+bool Engine::restore(const CounterRecord& record, Time now) { return impl_->restore(record, now); }
+void Engine::touch_counters() { impl_->touch_counters(); }
 std::vector<CounterRecord> Engine::take_changed_counters() {
   return impl_->take_changed_counters();
 }

@@ -110,9 +110,10 @@ class Engine::Impl {
 
   // engine_persist.cc
   void configure(Settings settings, Time now);
-  void restore(const Change& change, Time now);
-  void restore(const CounterRecord& record, Time now);
+  bool restore(const Change& change, Time now);
+  bool restore(const CounterRecord& record, Time now);
   std::vector<CounterRecord> take_changed_counters();
+  void touch_counters();
   std::vector<Change> durable_state(Time now) const;
 
   // engine_admin.cc
@@ -190,8 +191,8 @@ class Engine::Impl {
   void sweep_stripe(Stripe& stripe, Time now);
 
   // engine_persist.cc
-  void restore_lock(const LockRecord& record, Time now);
-  void restore_familiar(const FamiliarRecord& record, Time now);
+  bool restore_lock(const LockRecord& record, Time now);
+  bool restore_familiar(const FamiliarRecord& record, Time now);
   void drop_familiar(const FamiliarDropped& record);
   void reconfigure_stripe(Stripe& stripe, const std::shared_ptr<const Compiled>& config);
   static LockRecord record_of(const Lock& lock);

@@ -73,31 +73,33 @@ void Engine::Impl::reconfigure_stripe(Stripe& here, const std::shared_ptr<const 
   here.config = config;
 }
 
-void Engine::Impl::restore(const Change& change, Time now) {
+bool Engine::Impl::restore(const Change& change, Time now) {
+  bool taken = true;
   if (const auto* lock = std::get_if<LockRecord>(&change)) {
-    restore_lock(*lock, now);
+    taken = restore_lock(*lock, now);
   } else if (const auto* cleared = std::get_if<LockCleared>(&change)) {
     Stripe& here = stripe(cleared->key);
     const std::lock_guard guard(here.mutex);
     erase_lock(here, cleared->key);
   } else if (const auto* familiar = std::get_if<FamiliarRecord>(&change)) {
-    restore_familiar(*familiar, now);
+    taken = restore_familiar(*familiar, now);
   } else if (const auto* dropped = std::get_if<FamiliarDropped>(&change)) {
     drop_familiar(*dropped);
   } else if (std::holds_alternative<LocksCleared>(change)) {
     (void)clear_all(now);
   }
   make_room(0, now);
+  return taken;
 }
 
-void Engine::Impl::restore_lock(const LockRecord& record, Time now) {
+bool Engine::Impl::restore_lock(const LockRecord& record, Time now) {
   Stripe& here = stripe(record.key);
   const std::lock_guard guard(here.mutex);
   const bool by_hand = record.rule_id == 0;
   const auto index = here.config->index_of(record.rule_id);
-  if (!by_hand && (!index || here.config->rules[*index].rule.then != Then::kLock)) return;
+  if (!by_hand && (!index || here.config->rules[*index].rule.then != Then::kLock)) return false;
   const Time until = std::min<Time>(record.until, now + record.lasts);
-  if (now >= until + (by_hand ? Duration(0) : kGrowthMemory)) return;
+  if (now >= until + (by_hand ? Duration(0) : kGrowthMemory)) return false;
   const bool is_new = here.locks.find(record.key) == nullptr;
   Lock& lock = lock_for(here, record.key, until);
   lock.rule_id = record.rule_id;
@@ -106,21 +108,22 @@ void Engine::Impl::restore_lock(const LockRecord& record, Time now) {
   describe(lock, record.subject, record.reason);
   if (!by_hand) {
     lock.by = here.config->rules[*index].rule.by;
-    return;
+    return true;
   }
   if (const auto subject = Subject::parse(record.subject)) {
     lock.by = subject->by;
     note_by_hand(*subject);
   }
   if (is_new) locks_by_hand_.fetch_add(1, std::memory_order_release);
+  return true;
 }
 
-void Engine::Impl::restore_familiar(const FamiliarRecord& record, Time now) {
+bool Engine::Impl::restore_familiar(const FamiliarRecord& record, Time now) {
   Stripe& here = stripe(record.user_key);
   const std::lock_guard guard(here.mutex);
   const Settings& settings = *here.config->settings;
   const Time at = std::min(record.at, now);
-  if (now - at >= settings.familiar_for || settings.familiar_max == 0) return;
+  if (now - at >= settings.familiar_for || settings.familiar_max == 0) return false;
   Familiar& account = *here.familiar.insert(record.user_key).first;
   auto& places = account.places;
   const auto known = std::find_if(places.begin(), places.end(), [&](const Familiar::Place& place) {
@@ -135,6 +138,7 @@ void Engine::Impl::restore_familiar(const FamiliarRecord& record, Time now) {
   places.insert(behind, {record.network, at, at});
   familiar_.fetch_add(1, std::memory_order_relaxed);
   while (places.size() > settings.familiar_max) erase_place(here, account, 0);
+  return true;
 }
 
 void Engine::Impl::drop_familiar(const FamiliarDropped& record) {
@@ -150,26 +154,35 @@ void Engine::Impl::drop_familiar(const FamiliarDropped& record) {
 }
 
 // A counter's bytes: format, rule id, then the window.
-void Engine::Impl::restore(const CounterRecord& record, Time now) {
+bool Engine::Impl::restore(const CounterRecord& record, Time now) {
   constexpr size_t kHead = 1 + sizeof(uint64_t);
-  if (record.bytes.size() < kHead || record.bytes[0] != kCounterFormat) return;
+  if (record.bytes.size() < kHead || record.bytes[0] != kCounterFormat) return false;
   uint64_t rule_id = 0;
   std::memcpy(&rule_id, record.bytes.data() + 1, sizeof rule_id);
   {
     Stripe& here = stripe(record.key);
     const std::lock_guard guard(here.mutex);
     const auto index = here.config->index_of(rule_id);
-    if (!index) return;
+    if (!index) return false;
     Window window(record.key);
     const CompiledRule& rule = here.config->rules[*index];
-    if (!window.load(std::string_view(record.bytes).substr(kHead))) return;
-    if (!window.advance(rule.shape, now)) return;
+    if (!window.load(std::string_view(record.bytes).substr(kHead))) return false;
+    if (!window.advance(rule.shape, now)) return false;
     window.rule = *index;
     erase_window(here, record.key);
     windows_.fetch_add(window.weight(), std::memory_order_relaxed);
     *here.windows.insert(record.key).first = std::move(window);
   }
   make_room(record.key, now);
+  return true;
+}
+
+void Engine::Impl::touch_counters() {
+  for (uint64_t i = 0; i <= stripe_mask_; ++i) {
+    const std::lock_guard guard(stripes_[i].mutex);
+    for (size_t w = 0; w < stripes_[i].windows.size(); ++w)
+      touch(stripes_[i], stripes_[i].windows.at(w));
+  }
 }
 
 std::vector<CounterRecord> Engine::Impl::take_changed_counters() {

@@ -340,7 +340,8 @@ TEST(Threads, MayDoEverythingAtOnce) {
       for (int i = 0; i < 2000; ++i) {
         const std::string user = name((i * 7 + t) % 300);
         const std::string rip = address("10.0.0.0", static_cast<uint32_t>(i % 400 * 64));
-        AttemptFacts facts{user, IpAddress::parse(rip), std::to_string(i % 50)};
+        const std::string guess = std::to_string(i % 50);
+        const AttemptFacts facts{user, IpAddress::parse(rip), guess};
         Decision decision = world.engine->reserve(facts, world.now, nullptr);
         if (decision.verdict != Verdict::kAllow) continue;
         if (i % 5 == 0) {
