@@ -145,6 +145,7 @@ Engine::Impl::Room Engine::Impl::take(Body& body, bool account, Time now, const 
   if (!body.counted) return Room::kFree;
   Room result = Room::kFree;
   const auto& groups = body.config->groups;
+  body.holds.reserve(body.holds.size() + groups.size());
   for (size_t i = 0; i < groups.size(); ++i) {
     if (account && !groups[i].of_account()) continue;
     const auto subject = subject_of(groups[i], body, account);
