@@ -159,6 +159,7 @@ TEST_F(Embedded, UsesADatabaseThatComesLateOrIsReplaced) {
   import("alice:{PLAIN}one\n");
   EXPECT_EQ(told(passdb_, "alice"), "{PLAIN}one");
   EXPECT_EQ(passdb_.typical_credential().stored, "");
+  EXPECT_EQ(told(passdb_, "alice"), "{PLAIN}one");
 
   const ScratchDir other;
   std::filesystem::copy(dir_.file("secret.key"), other.file("secret.key"));

@@ -133,6 +133,20 @@ TEST_F(PasswdFile, WaitsWhileTheFileGrows) {
   EXPECT_EQ(told("alice"), "unknown");
 }
 
+TEST_F(PasswdFile, WaitsWhileTheFileGrowsByManyShortWrites) {
+  dir_.write("users", "alice:1\nbob:1\n");
+  look();
+  dir_.write("users", "alice:2\n");
+  for (int i = 0; i < 20; ++i) {
+    std::ofstream(dir_.file("users"), std::ios::app) << "user" << i << ":2\n";  // and closed
+    pass(milliseconds(200));
+    ASSERT_EQ(told("bob"), "{PLAIN}1");
+  }
+  std::ofstream(dir_.file("users"), std::ios::app) << "bob:2\n";
+  pass(milliseconds(1000));
+  EXPECT_EQ(told("bob"), "{PLAIN}2");
+}
+
 TEST_F(PasswdFile, WaitsForAWriterThatPausesBetweenLines) {
   dir_.write("users", "alice:1\nbob:1\n");
   look();
