@@ -12,7 +12,7 @@ import re
 import sys
 
 CALL = re.compile(
-    r'(?:\b(?:debug|info|warning|error|warn)\(|\bLogLevel::k\w+,)\s*"([a-z][a-z0-9]*(?:-[a-z0-9]+)*)",')
+    r'(?:\b(?:debug|info|warning|error|warn|set_trouble)\(|\bLogLevel::k\w+,)\s*"([a-z][a-z0-9]*(?:-[a-z0-9]+)*)",')
 ROW = re.compile(r"^\| `([a-z0-9-]+)` \| (?:debug|info|warning|error) \|", re.M)
 # These write to a terminal, not to the log.
 NOT_LOGGING = {"cli", "config"}
