@@ -287,6 +287,7 @@ void Engine::Impl::release(Stripe& here, const Body& body, const Hold& hold,
 }
 
 void Engine::Impl::wake(Wakes& wakes) {
+  if (wakes.empty()) return;
   waiting_.fetch_sub(wakes.size(), std::memory_order_relaxed);
   for (const Waiter& waiter : wakes)
     if (waiter) waiter();
