@@ -206,6 +206,10 @@ class Engine {
   [[nodiscard]] Explanation explain(const Subject& subject, Time now) const;
   [[nodiscard]] Figures figures(Time now) const;
 
+  // Takes another key, before the first attempt and before restore(): the daemon can open its state
+  // only after it has made the engine and become another user.
+  void adopt_key(const HashKey& key);
+
   // Drops what has expired in a part of the tables; call it every second.
   void sweep(Time now);
 

@@ -339,6 +339,7 @@ Explanation Engine::explain(const Subject& subject, Time now) const {
   return impl_->explain(subject, now);
 }
 Figures Engine::figures(Time now) const { return impl_->figures(now); }
+void Engine::adopt_key(const HashKey& key) { impl_->adopt_key(key); }
 void Engine::sweep(Time now) { impl_->sweep(now); }
 bool Engine::restore(const Change& change, Time now) { return impl_->restore(change, now); }
 bool Engine::restore(const CounterRecord& record, Time now) { return impl_->restore(record, now); }

@@ -109,6 +109,7 @@ class Engine::Impl {
   void sweep(Time now);
 
   // engine_persist.cc
+  void adopt_key(const HashKey& key);
   void configure(Settings settings, Time now);
   bool restore(const Change& change, Time now);
   bool restore(const CounterRecord& record, Time now);
@@ -215,7 +216,7 @@ class Engine::Impl {
   void explain_past(const Subject& subject, Explanation& out) const;
   void explain_familiar(const Subject& subject, Time now, Explanation& out) const;
 
-  const Keys keys_;
+  Keys keys_;  // constant from the first attempt on
   HashKey fingerprint_key_{};
   Journal* const journal_;
   std::unique_ptr<Stripe[]> stripes_;

@@ -41,6 +41,15 @@ std::shared_ptr<const Compiled> Engine::Impl::config() const {
   return stripes_[0].config;
 }
 
+void Engine::Impl::adopt_key(const HashKey& key) {
+  keys_ = Keys(key);
+  const auto compiled = Compiled::make(*config()->settings, key);
+  for (uint64_t i = 0; i <= stripe_mask_; ++i) {
+    const std::lock_guard guard(stripes_[i].mutex);
+    stripes_[i].config = compiled;
+  }
+}
+
 void Engine::Impl::configure(Settings settings, Time now) {
   const size_t max_subjects = settings.max_subjects;
   const auto config = Compiled::make(std::move(settings), keys_.raw());

@@ -19,10 +19,12 @@ constexpr std::chrono::minutes kComplainEvery(1);
 
 }  // namespace
 
-Store::Store(const std::string& directory, Random& random, Log& log, Clock clock)
-    : path_(directory + "/state.db"), log_(log), clock_(std::move(clock)) {
+Store::Store(Log& log, Clock clock) : log_(log), clock_(std::move(clock)) {}
+
+void Store::open(const std::string& directory, Random& random) {
+  path_ = directory + "/state.db";
   random.fill(key_);
-  if (!open()) {
+  if (!open_file()) {
     auto reader = StateFile::open_for_reading(path_);
     if (reader) reader_ = std::move(*reader);
   }
@@ -33,14 +35,14 @@ Store::Store(const std::string& directory, Random& random, Log& log, Clock clock
     key_ = **key;
     is_whole_ = file_ != nullptr;
   } else if (!key && key.error().trouble == StateFile::Trouble::kDamaged && file_) {
-    (void)(move_aside(key.error().reason) && open());
+    (void)(move_aside(key.error().reason) && open_file());
   }
 }
 
 Store::~Store() { stop(); }
 
 // Opens the file for writing; a damaged one makes room for a new one.
-bool Store::open() {
+bool Store::open_file() {
   auto file = StateFile::open(path_);
   if (!file && file.error().trouble == StateFile::Trouble::kDamaged &&
       move_aside(file.error().reason))
@@ -99,7 +101,7 @@ void Store::restore(policy::Engine& engine) {
   if (!failure || !file_) return;
   // What was read before the damage is in the engine, and goes into the new file.
   if (failure->trouble == StateFile::Trouble::kDamaged) {
-    (void)(move_aside(failure->reason) && open());
+    (void)(move_aside(failure->reason) && open_file());
   } else {
     complain(failure->reason);
     file_.reset();
@@ -200,9 +202,9 @@ void Store::save(bool with_counters) {
     for (auto& record : engine_->take_changed_counters())
       counters_[record.key] = std::move(record.bytes);
   std::optional<StateFile::Failure> failure;
-  if (file_ || open()) failure = write();
+  if (file_ || open_file()) failure = write();
   if (failure && failure->trouble == StateFile::Trouble::kDamaged) {
-    if (move_aside(failure->reason) && open()) failure = write();
+    if (move_aside(failure->reason) && open_file()) failure = write();
   }
   if (file_ && !failure) {
     changes_.clear();

@@ -25,16 +25,19 @@ constexpr std::chrono::milliseconds kSaveEvery(500);
 // memory, is written whole when the file can be written again, and is complained of once a minute.
 // A damaged file is moved aside to state.db.damaged-N.
 //
-// The order of life: Store(), the Engine with key() and this as its journal, restore(), start(),
-// then attempts; stop() before the engine goes. Thread-safe but for restore(), start() and stop(),
-// which one thread calls.
+// The order of life: Store(), an Engine with this as its journal, open(), Engine::adopt_key(key()),
+// restore(), start(), then attempts; stop() before the engine goes. Thread-safe but for open(),
+// restore(), start() and stop(), which one thread calls.
 class Store final : public policy::Journal {
  public:
   using Clock = std::function<policy::Time()>;  // thread-safe, the engine's
 
-  // Opens DIRECTORY/state.db. Always succeeds; health() tells how. `log` outlives the store.
-  Store(const std::string& directory, Random& random, Log& log, Clock clock);
+  // `log` outlives the store.
+  Store(Log& log, Clock clock);
   ~Store() override;
+
+  // Opens DIRECTORY/state.db, and makes it if it is not there. Always succeeds; health() tells how.
+  void open(const std::string& directory, Random& random);
 
   // What turns subjects into keys: the stored one, or a new one.
   [[nodiscard]] const policy::HashKey& key() const { return key_; }
@@ -69,7 +72,7 @@ class Store final : public policy::Journal {
   };
 
   // These five are the thread's, or nobody else's before start().
-  bool open();
+  bool open_file();
   bool move_aside(const std::string& reason);
   void complain(const std::string& reason);
   void save(bool with_counters);
@@ -78,7 +81,7 @@ class Store final : public policy::Journal {
   void run();
   void finish(uint64_t number);
 
-  const std::string path_;
+  std::string path_;
   Log& log_;
   const Clock clock_;
   policy::HashKey key_{};

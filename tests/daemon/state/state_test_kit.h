@@ -88,11 +88,14 @@ class Life {
  public:
   explicit Life(const std::string& directory, policy::Time start = kStart,
                 std::vector<policy::Rule> rules = three_failures())
-      : now(start),
-        store_(std::make_unique<Store>(directory, random_, log, [this] { return now.load(); })) {
+      : now(start), store_(std::make_unique<Store>(log, [this] { return now.load(); })) {
     policy::Settings settings;
     settings.rules = std::move(rules);
-    engine_ = std::make_unique<policy::Engine>(settings, store_->key(), random_, store_.get());
+    policy::HashKey key{};
+    random_.fill(key);
+    engine_ = std::make_unique<policy::Engine>(settings, key, random_, store_.get());
+    store_->open(directory, random_);
+    engine_->adopt_key(store_->key());
     store_->restore(*engine_);
     store_->start(*engine_);
   }
