@@ -6,36 +6,34 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace saslatch::state {
 
-DirectoryLock::~DirectoryLock() {
-  if (descriptor_ >= 0) close(descriptor_);
+tl::expected<DirectoryLock, DirectoryLock::Error> DirectoryLock::claim(
+    const std::string& directory) {
+  DirectoryLock lock(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (lock.fd_ >= 0 && flock(lock.fd_, LOCK_EX | LOCK_NB) == 0) return lock;
+  if (lock.fd_ >= 0 && errno == EWOULDBLOCK) {
+    return tl::unexpected(Error{Failure::kHeld, "another saslatchd runs on the state directory " +
+                                                    directory +
+                                                    "; stop it, or set another "
+                                                    "[daemon] state-dir and run-dir"});
+  }
+  return tl::unexpected(
+      Error{Failure::kNoAccess,
+            "the state directory " + directory + " cannot be locked: " + std::strerror(errno)});
 }
 
-DirectoryLock::Outcome DirectoryLock::acquire(const std::string& directory) {
-  const std::string file = directory + "/lock";
-  descriptor_ = open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (descriptor_ < 0) descriptor_ = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor_ < 0) {
-    reason_ = directory + ": " + std::strerror(errno);
-    return Outcome::kImpossible;
-  }
-  int done = 0;
-  do {
-    done = flock(descriptor_, LOCK_EX | LOCK_NB);
-  } while (done != 0 && errno == EINTR);
-  if (done == 0) return Outcome::kHeld;
-  const int error = errno;
-  close(descriptor_);
-  descriptor_ = -1;
-  if (error == EWOULDBLOCK) {
-    reason_ =
-        "another saslatchd uses " + directory + ": stop it, or give this one its own state-dir";
-    return Outcome::kTaken;
-  }
-  reason_ = file + ": " + std::strerror(error);
-  return Outcome::kImpossible;
+DirectoryLock::DirectoryLock(DirectoryLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+
+DirectoryLock& DirectoryLock::operator=(DirectoryLock&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  return *this;
+}
+
+DirectoryLock::~DirectoryLock() {
+  if (fd_ >= 0) close(fd_);
 }
 
 }  // namespace saslatch::state

@@ -2,34 +2,36 @@
 #define SASLATCH_DAEMON_STATE_DIRECTORY_LOCK_H_
 
 #include <string>
+#include <tl/expected.hpp>
 
 namespace saslatch::state {
 
-// One daemon for each state directory: two would each count half of an attack and write over each
-// other's locks. Held from acquire() until destroyed; the kernel drops it with the process, however
-// that ends. Not thread-safe.
+// The claim of one daemon to its state directory. A second daemon would count and lock on its own,
+// and an attacker would have twice the guesses.
+//
+// The directory itself is locked (flock), not a file in it: that leaves nothing behind, needs no
+// right to write, and ends with the process however it ends. Held until destruction.
 class DirectoryLock {
  public:
-  enum class Outcome {
-    kHeld,
-    kTaken,       // another process has it: exit with 75 and say so
-    kImpossible,  // the directory cannot be opened at all: go on, in memory only
+  enum class Failure {
+    kHeld,      // by another process
+    kNoAccess,  // the directory cannot be opened, or its file system has no locks
+  };
+  struct Error {
+    Failure failure;
+    std::string message;  // names the directory and what mends it
   };
 
-  DirectoryLock() = default;
-  ~DirectoryLock();
-  DirectoryLock(const DirectoryLock&) = delete;
-  DirectoryLock& operator=(const DirectoryLock&) = delete;
+  static tl::expected<DirectoryLock, Error> claim(const std::string& directory);
 
-  // Locks DIRECTORY/lock, which is made with mode 0600; where nothing can be written the directory
-  // itself. Not again after kHeld.
-  [[nodiscard]] Outcome acquire(const std::string& directory);
-  // What a person is told after kTaken or kImpossible.
-  [[nodiscard]] const std::string& reason() const { return reason_; }
+  DirectoryLock(DirectoryLock&& other) noexcept;
+  DirectoryLock& operator=(DirectoryLock&& other) noexcept;
+  ~DirectoryLock();
 
  private:
-  int descriptor_ = -1;
-  std::string reason_;
+  explicit DirectoryLock(int fd) : fd_(fd) {}
+
+  int fd_ = -1;
 };
 
 }  // namespace saslatch::state

@@ -1,55 +1,74 @@
 #include "daemon/state/directory_lock.h"
 
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/daemon/state/state_test_kit.h"
+#include <filesystem>
+#include <optional>
 
 namespace saslatch::state {
 namespace {
 
-using Outcome = DirectoryLock::Outcome;
+using ::testing::HasSubstr;
 
-TEST(DirectoryLock, IsHeldByOneOnly) {
-  const Folder folder;
-  {
-    DirectoryLock first, second;
-    ASSERT_EQ(first.acquire(folder.path()), Outcome::kHeld);
-    ASSERT_EQ(second.acquire(folder.path()), Outcome::kTaken);
-    EXPECT_NE(second.reason().find("another saslatchd uses " + folder.path()), std::string::npos);
+class DirectoryLockTest : public ::testing::Test {
+ protected:
+  DirectoryLockTest() : directory_(::testing::TempDir() + "lock.XXXXXX") {
+    EXPECT_NE(mkdtemp(directory_.data()), nullptr);
   }
-  DirectoryLock third;
-  EXPECT_EQ(third.acquire(folder.path()), Outcome::kHeld);
+  ~DirectoryLockTest() override { std::filesystem::remove_all(directory_); }
+
+  std::optional<DirectoryLock::Failure> failure() {
+    const auto lock = DirectoryLock::claim(directory_);
+    if (lock) return std::nullopt;
+    return lock.error().failure;
+  }
+
+  std::string directory_;
+};
+
+TEST_F(DirectoryLockTest, IsHeldUntilItIsDestroyed) {
+  {
+    auto first = DirectoryLock::claim(directory_);
+    ASSERT_TRUE(first);
+    const DirectoryLock moved = std::move(*first);
+    EXPECT_EQ(failure(), DirectoryLock::Failure::kHeld);
+  }
+  EXPECT_EQ(failure(), std::nullopt);
 }
 
-TEST(DirectoryLock, GoesWithTheProcessThatHeldIt) {
-  const Folder folder;
-  int ready[2];
-  ASSERT_EQ(pipe(ready), 0);
+TEST_F(DirectoryLockTest, SaysWhatIsHeld) {
+  const auto first = DirectoryLock::claim(directory_);
+  const auto second = DirectoryLock::claim(directory_);
+  ASSERT_FALSE(second);
+  EXPECT_THAT(second.error().message, HasSubstr(directory_));
+}
+
+TEST_F(DirectoryLockTest, LeavesNothingBehindAndNeedsNoRightToWrite) {
+  chmod(directory_.c_str(), 0500);
+  { EXPECT_TRUE(DirectoryLock::claim(directory_)); }
+  EXPECT_TRUE(std::filesystem::is_empty(directory_));
+}
+
+TEST_F(DirectoryLockTest, EndsWithItsProcess) {
   const pid_t child = fork();
   if (child == 0) {
-    DirectoryLock lock;
-    const char held = lock.acquire(folder.path()) == Outcome::kHeld ? 'y' : 'n';
-    if (write(ready[1], &held, 1) != 1) _exit(1);
-    for (;;) pause();
+    // No destructor runs: as with kill -9.
+    _exit(DirectoryLock::claim(directory_) ? 0 : 1);
   }
-  char held = 0;
-  ASSERT_EQ(read(ready[0], &held, 1), 1);
-  EXPECT_EQ(held, 'y');
-  DirectoryLock lock;
-  EXPECT_EQ(lock.acquire(folder.path()), Outcome::kTaken);
-  kill(child, SIGKILL);
-  waitpid(child, nullptr, 0);
-  EXPECT_EQ(lock.acquire(folder.path()), Outcome::kHeld);
-  close(ready[0]);
-  close(ready[1]);
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(failure(), std::nullopt);
 }
 
-TEST(DirectoryLock, OfWhatCannotBeOpenedIsImpossible) {
-  const Folder folder;
-  DirectoryLock lock;
-  EXPECT_EQ(lock.acquire(folder.path() + "/none"), Outcome::kImpossible);
-  EXPECT_NE(lock.reason().find("No such file"), std::string::npos);
+TEST_F(DirectoryLockTest, TellsAMissingDirectoryFromAHeldOne) {
+  std::filesystem::remove_all(directory_);
+  EXPECT_EQ(failure(), DirectoryLock::Failure::kNoAccess);
 }
 
 }  // namespace
