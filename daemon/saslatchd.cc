@@ -42,12 +42,6 @@ std::string own_hostname() {
   return name;
 }
 
-policy::HashKey fresh_key(Random& random) {
-  policy::HashKey key;
-  random.fill(key);
-  return key;
-}
-
 std::string_view to_string(config::ListenProtocol protocol) {
   switch (protocol) {
     case config::ListenProtocol::kDovecot:
@@ -98,7 +92,9 @@ Saslatchd::Saslatchd(std::string config_path, config::Config config, std::unique
       log_(std::move(log)),
       audit_(log_, &audit_file_),
       holds_(config.policy.held_answers),
-      engine_(config.policy, fresh_key(random_), random_),
+      store_(log_, [this] { return clock_.read().policy; }),
+      engine_(config.policy, policy::HashKey{}, random_, &store_),  // restore_state() has the key
+      durability_(store_),
       config_(std::move(config)),
       config_loaded_(clock_.read().wall),
       hostname_(own_hostname()),
@@ -129,6 +125,7 @@ std::optional<Saslatchd::StartError> Saslatchd::start() {
   }
 
   replace_audit(config_.daemon.audit_log);
+  restore_state();
   passdbs_ = make_passdbs(config_);
   const Now now = clock_.read();
   load_passdbs(now);
@@ -348,7 +345,15 @@ void Saslatchd::daemon_event(std::string name) {
   audit_.write(DaemonEvent{clock_.read().wall, std::move(name), {{"version", SASLATCH_VERSION}}});
 }
 
+void Saslatchd::restore_state() {
+  store_.open(config_.daemon.state_dir, random_);
+  engine_.adopt_key(store_.key());
+  store_.restore(engine_);
+  store_.start(engine_);
+}
+
 void Saslatchd::update_gauges(Now now) {
+  if (!store_.health().is_writable) metrics_.state_write_failures.add();
   const policy::Figures figures = engine_.figures(now.policy);
   metrics_.subjects.set(static_cast<int64_t>(figures.subjects));
   metrics_.locks.set(static_cast<int64_t>(figures.locks));
@@ -446,6 +451,7 @@ void Saslatchd::stop() {
   control_server_.stop(std::chrono::milliseconds(0));
   housekeeping_.stop();
   workers_.stop();
+  store_.stop();
   daemon_event("stopped");
   audit_file_.with([](FileAuditSink& sink) { sink.flush(); });
   log_.info("stopped", "bye");
@@ -481,12 +487,15 @@ control::DaemonStatus Saslatchd::status() const {
     status.listeners.push_back(std::move(listener));
   }
   for (const auto& passdb : passdbs_.chain) status.passdbs.push_back(passdb->status());
+  status.state.path = config_.daemon.state_dir + "/state.db";
+  if (const auto health = store_.health(); !health.is_writable)
+    status.state.trouble = health.reason;
   status.audit.path = config_.daemon.audit_log;
   audit_file_.with([&](const FileAuditSink& sink) { status.audit.trouble = sink.trouble(); });
   return status;
 }
 
-void Saslatchd::wait_until_stored(uint64_t) {}
+void Saslatchd::wait_until_stored(uint64_t journalled) { store_.wait_flushed(journalled); }
 
 std::optional<std::string> Saslatchd::normalise(std::string_view name) const {
   const std::lock_guard lock(reload_mutex_);

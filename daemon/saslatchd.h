@@ -26,6 +26,7 @@
 #include "daemon/session/session_parts.h"
 #include "daemon/session/settings.h"
 #include "daemon/state/directory_lock.h"
+#include "daemon/state/store.h"
 #include "protocol/base/crypto/system_random.h"
 
 namespace saslatch {
@@ -66,8 +67,16 @@ class Saslatchd final : public control::DaemonView {
   [[nodiscard]] std::optional<std::string> normalise(std::string_view name) const override;
 
  private:
-  class NoJournal final : public Durability {
-    void when_durable(uint64_t, std::function<void()> then) override { then(); }
+  // The state's journal as attempts see it.
+  class JournalDurability final : public Durability {
+   public:
+    explicit JournalDurability(state::Store& store) : store_(store) {}
+    void when_durable(uint64_t number, std::function<void()> then) override {
+      store_.when_flushed(number, std::move(then));
+    }
+
+   private:
+    state::Store& store_;
   };
 
   [[nodiscard]] std::optional<StartError> prepare_directories(const std::optional<UserIds>& owner);
@@ -79,6 +88,7 @@ class Saslatchd final : public control::DaemonView {
   [[nodiscard]] std::shared_ptr<const Settings> make_settings(const config::Config& config);
   void load_passdbs(Now now);
   void replace_audit(const std::string& path);
+  void restore_state();
   void update_gauges(Now now);
   void daemon_event(std::string name);
 
@@ -91,8 +101,9 @@ class Saslatchd final : public control::DaemonView {
   ReloadableSink<FileAuditSink> audit_file_;
   FailureLog audit_;
   HeldAnswers holds_;
+  state::Store store_;
   policy::Engine engine_;
-  NoJournal durability_;
+  JournalDurability durability_;
 
   mutable std::mutex reload_mutex_;  // guards config_, passdbs_, in_force_, config_loaded_
   config::Config config_;
