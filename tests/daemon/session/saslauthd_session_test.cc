@@ -100,6 +100,18 @@ TEST_F(SaslauthdSessionTest, RefusesEverybodyWhereTlsIsDemanded) {
   EXPECT_EQ(world.passdb->lookups(), 0);
 }
 
+TEST_F(SaslauthdSessionTest, TellsNoToAnEmptyLoginOrPassword) {
+  for (const auto& [login, password] : {std::pair{"alice", ""}, std::pair{"", "secret"}}) {
+    connect("clear");
+    ask(login, password, "", "192.0.2.7");
+    pass(std::chrono::milliseconds(1800));
+    EXPECT_EQ(session->take_output(), kNo);
+  }
+  EXPECT_EQ(world.audited.front(), "fail malformed user=alice mech=PLAIN");
+  EXPECT_EQ(world.audited.size(), 2u);
+  EXPECT_EQ(world.passdb->lookups(), 0);
+}
+
 TEST_F(SaslauthdSessionTest, ClosesOnNonsenseAndSaysSoWithoutQuotingIt) {
   session->receive(std::string("\xff\xff", 2), world.now);
   EXPECT_TRUE(session->is_over());
