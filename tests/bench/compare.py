@@ -241,7 +241,7 @@ def machine():
     dovecot = subprocess.run(["dovecot", "--version"], capture_output=True, text=True,
                              check=False).stdout.strip() if shutil.which("dovecot") else ""
     return {"cpu": model, "cores": os.cpu_count(), "kernel": platform.release(),
-            "dovecot": dovecot, "load_average": os.getloadavg()[0]}
+            "dovecot": dovecot}
 
 
 def main():
@@ -273,6 +273,7 @@ def main():
         print(f"compare.py: no {saslatchd}; left out", file=sys.stderr)
 
     results = []
+    load_before = os.getloadavg()[0]
     for case in options.only:
         able = [(s, b) for s, b in servers if CASES[case][0] in s.protocols]
         for with_rip in (True, False):
@@ -289,9 +290,12 @@ def main():
                     "median": {figure: statistics.median(read(r) for r in reports)
                                for figure, read in FIGURES.items()}})
     about = machine() | {"command": " ".join(sys.argv), "rounds": options.rounds,
-                         "duration": options.duration}
+                         "duration": options.duration,
+                         "load_average": [load_before, os.getloadavg()[0]]}
+    # The load tells whether the machine had other work: two of it are the measurement's own.
     print(f"{about['cpu']}, {about['cores']} cores, Linux {about['kernel']}, "
-          f"Dovecot {about['dovecot'] or 'absent'}, load average {about['load_average']:.2f}\n")
+          f"Dovecot {about['dovecot'] or 'absent'}; load average {load_before:.1f} before and "
+          f"{about['load_average'][1]:.1f} after\n")
     print(table(results))
     if options.json:
         options.json.write_text(json.dumps({"machine": about, "results": results}, indent=1))
