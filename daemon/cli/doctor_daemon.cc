@@ -41,7 +41,8 @@ void judge_status(const Json& status, Findings& findings) {
   }
 }
 
-// Who should be able to connect: the socket's configured owner, else Postfix.
+// Who should be able to connect: the socket's configured owner, else Postfix where it is there;
+// that is a guess, and only worth a warning.
 std::optional<UserIds> mta_user(const config::ListenConfig& listener) {
   return find_user(listener.owner.empty() ? "postfix" : listener.owner);
 }

@@ -13,8 +13,8 @@ std::optional<ControlClient> connect_to_daemon(const Invocation& invocation, Con
   auto client = ControlClient::connect(parsed.config.daemon.run_dir + "/control");
   if (client) return std::move(*client);
   exit = console.fail(client.error().exit, client.error().message);
-  if (parsed.has_errors()) {
-    print_errors(parsed, invocation, console);
+  if (parsed.has_errors() && exit == ExitCode::kUnreachable) {
+    print_errors(parsed, invocation, console);  // run-dir may be among them
     exit = ExitCode::kConfig;
   }
   return std::nullopt;

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <pty.h>
 #include <spawn.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -108,6 +109,43 @@ Finished run_program(const std::string& path, const std::vector<std::string>& ar
   return finished;
 }
 
+Finished run_on_terminal(const std::string& path, const std::vector<std::string>& arguments,
+                         const std::vector<Answer>& answers) {
+  std::vector<std::string> words = {path};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  int terminal = -1;
+  const pid_t child = ::forkpty(&terminal, nullptr, nullptr, nullptr);
+  if (child < 0) std::abort();
+  if (child == 0) {
+    ::execv(path.c_str(), argv.data());
+    ::_exit(127);
+  }
+  Finished finished;
+  std::array<char, 4096> buffer;
+  size_t seen = 0;  // of the output, up to the prompt answered last
+  auto answer = answers.begin();
+  for (;;) {
+    const ssize_t got = ::read(terminal, buffer.data(), buffer.size());
+    if (got <= 0) break;  // EIO: the other side is closed
+    finished.out.append(buffer.data(), static_cast<size_t>(got));
+    if (answer == answers.end()) continue;
+    const size_t prompt = finished.out.find(answer->prompt, seen);
+    if (prompt == std::string::npos) continue;
+    seen = prompt + answer->prompt.size();
+    if (::write(terminal, answer->typed.data(), answer->typed.size()) < 0) break;
+    ++answer;
+  }
+  ::close(terminal);
+  int status = 0;
+  if (::waitpid(child, &status, 0) == child && WIFEXITED(status)) {
+    finished.exit = WEXITSTATUS(status);
+  }
+  return finished;
+}
+
 Box::Box() {
   std::string pattern = ::testing::TempDir() + "saslatch.XXXXXX";
   if (::mkdtemp(pattern.data()) == nullptr) std::abort();
@@ -137,6 +175,12 @@ void Box::configure(std::string_view line) {
 Finished Box::saslatch(std::vector<std::string> arguments, const std::string& input) const {
   arguments.insert(arguments.begin(), {"--config", path_ + "/saslatch.conf"});
   return run_program(SASLATCH_PROGRAM, arguments, input);
+}
+
+Finished Box::saslatch_on_terminal(std::vector<std::string> arguments,
+                                   const std::vector<Answer>& answers) const {
+  arguments.insert(arguments.begin(), {"--config", path_ + "/saslatch.conf"});
+  return run_on_terminal(SASLATCH_PROGRAM, arguments, answers);
 }
 
 void Box::start_daemon() {

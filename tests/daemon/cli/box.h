@@ -22,6 +22,16 @@ struct Finished {
 Finished run_program(const std::string& path, const std::vector<std::string>& arguments,
                      const std::string& input);
 
+// What somebody types when `prompt` has appeared.
+struct Answer {
+  std::string prompt;
+  std::string typed;
+};
+
+// The same on a terminal of its own; `out` has all that it showed, `err` nothing.
+Finished run_on_terminal(const std::string& path, const std::vector<std::string>& arguments,
+                         const std::vector<Answer>& answers);
+
 // A directory of its own with a configuration whose paths are all in it, and what listens there.
 // Everything is gone when it is destroyed.
 class Box {
@@ -38,6 +48,8 @@ class Box {
 
   // Runs the built saslatch with --config.
   Finished saslatch(std::vector<std::string> arguments, const std::string& input) const;
+  Finished saslatch_on_terminal(std::vector<std::string> arguments,
+                                const std::vector<Answer>& answers) const;
 
   void start_daemon();       // on RUN-DIR/control
   void start_auth_server();  // on RUN-DIR/auth

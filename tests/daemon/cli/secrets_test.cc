@@ -68,6 +68,40 @@ TEST(PasswordLine, IsRefusedWithoutBeingRepeated) {
   }
 }
 
+TEST(PasswordPrompt, AsksTwiceAndShowsNothing) {
+  const Box box;
+  const Finished finished =
+      box.saslatch_on_terminal({"user", "add", "alice"},
+                               {{"New password for alice: ", "secret\n"}, {"Again: ", "secret\n"}});
+  EXPECT_EQ(finished.exit, 0) << finished.out;
+  EXPECT_EQ(finished.out.find("secret"), std::string::npos) << finished.out;
+  EXPECT_NE(finished.out.find("added alice"), std::string::npos) << finished.out;
+}
+
+TEST(PasswordPrompt, ChangesNothingWhenTheTwoDifferOrItIsInterrupted) {
+  const Box box;
+  const std::vector<Answer> cases[] = {
+      {{"New password for alice: ", "secret\n"}, {"Again: ", "sacret\n"}},
+      {{"New password for alice: ", "sec\003"}},
+      {{"New password for alice: ", "\n"}},
+  };
+  for (const auto& answers : cases) {
+    EXPECT_NE(box.saslatch_on_terminal({"user", "add", "alice"}, answers).exit, 0);
+  }
+  EXPECT_EQ(box.saslatch({"user", "list", "--json"}, "").out, "[]\n");
+}
+
+TEST(Watch, RedrawsUntilQAndGivesTheScreenBack) {
+  Box box;
+  box.start_daemon();
+  for (const char* key : {"q", "\003"}) {
+    const Finished finished = box.saslatch_on_terminal({"watch"}, {{"q ends", key}});
+    EXPECT_EQ(finished.exit, 0);
+    EXPECT_EQ(finished.out.rfind("\033[?1049h", 0), 0u);
+    EXPECT_EQ(finished.out.substr(finished.out.size() - 8), "\033[?1049l");
+  }
+}
+
 // Whatever is done with it, a password is in no output and in no file that is made.
 TEST(Passwords, AreNowhereToBeSeen) {
   const std::string secret = "Xk7-never-seen-anywhere";
