@@ -207,7 +207,8 @@ bool Engine::Impl::is_struck(Stripe& here, Body& body, const Hold& hold, const C
   const uint64_t key = mix(hold.subject, rule.id);
   if (rule.rule.then == Then::kLock) {
     if (here.locks.empty()) return false;
-    const Lock* lock = here.locks.find(key);
+    Lock* lock = here.locks.find(key);
+    if (lock != nullptr) lock->bound(now);
     if ((lock == nullptr || !lock->is_live(now)) && body.config->observes())
       lock = here.locks.find(shadow_of(key));
     if (lock == nullptr || !lock->is_live(now)) return false;

@@ -229,7 +229,8 @@ void Engine::Impl::sweep_stripe(Stripe& here, Time now) {
     repeats_.fetch_sub(1, std::memory_order_relaxed);
   }
   for (size_t i = here.locks.size(); i-- > 0;) {
-    const Lock& lock = here.locks.at(i);
+    Lock& lock = here.locks.at(i);
+    lock.bound(now);
     const bool grows = lock.rule_id != 0;
     if (now >= lock.end(now) + (grows ? kGrowthMemory : Duration(0))) erase_lock(here, lock.key);
   }

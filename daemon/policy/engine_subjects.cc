@@ -66,10 +66,12 @@ std::optional<uint64_t> Engine::Impl::subject_of(const Group& group, const Body&
 }
 
 std::optional<Hit> Engine::Impl::locked_by_hand(uint64_t subject, Time now) const {
-  const Stripe& here = stripe(subject);
+  Stripe& here = stripe(subject);
   const std::lock_guard guard(here.mutex);
-  const Lock* lock = here.locks.find(mix(subject, 0));
-  if (lock == nullptr || !lock->is_live(now)) return std::nullopt;
+  Lock* lock = here.locks.find(mix(subject, 0));
+  if (lock == nullptr) return std::nullopt;
+  lock->bound(now);
+  if (!lock->is_live(now)) return std::nullopt;
   return Hit{Cause::kLocked, std::string(kAdministrator), lock->subject, lock->end(now)};
 }
 

@@ -82,7 +82,9 @@ struct Lock {
   std::string reason;
 
   explicit Lock(uint64_t table_key) : key(table_key) {}
-  // After a step back of the clock a lock lasts at most as long again as it was set for.
+  // After a step back of the clock a lock lasts at most as long again as it was set for, from the
+  // moment that is noticed.
+  void bound(Time now) { until = std::min<Time>(until, now + lasts); }
   [[nodiscard]] Time end(Time now) const { return std::min<Time>(until, now + lasts); }
   [[nodiscard]] bool is_live(Time now) const { return end(now) > now; }
   [[nodiscard]] size_t weight() const { return 1 + (subject.size() + reason.size()) / 96; }

@@ -235,9 +235,14 @@ TEST(Restore, AClockThatWentBackMakesNoLockLonger) {
 TEST(Restore, AClockThatStepsBackWhileRunningMakesNoLockLonger) {
   World world(growing());
   for (const char* guess : {"1", "2"}) (void)world.login({"alice", guess, "10.0.0.1"});
+  (void)world.engine->add_lock(*Subject::parse("user:bob"), 10min, "", world.now);
   world.now -= 24h;
+  EXPECT_TRUE(world.login({"bob", "1", "10.0.0.2"}).refused());
   EXPECT_TRUE(world.login({"alice", "3", "10.0.0.1"}).refused());
   EXPECT_EQ(world.engine->locks(world.now).at(0).until, world.now + 10min);
+  world.now += 10min;
+  EXPECT_TRUE(world.login({"alice", "4", "10.0.0.1"}).wrong());
+  EXPECT_TRUE(world.login({"bob", "2", "10.0.0.2"}).wrong());
 }
 
 TEST(Restore, IgnoresWhatIsOverUnknownOrDamaged) {

@@ -55,6 +55,9 @@ TEST_F(EngineTest, LocksOfObserveNeverBecomeReal) {
   settings.rules = {guess_account(2, 1h)};
   world().engine->configure(settings, world().now);
   EXPECT_TRUE(world().login(right("alice")).in());
+  settings.mode = Mode::kObserve;
+  world().engine->configure(settings, world().now);
+  EXPECT_FALSE(world().login(right("alice", kElsewhere)).would) << "gone for good";
 }
 
 TEST_F(EngineTest, ObserveAgreesWithEnforceAboutEachAttempt) {

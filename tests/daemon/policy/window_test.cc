@@ -161,6 +161,15 @@ TEST(Window, GivesBackOneNetworksEventsOnly) {
   EXPECT_FALSE(window.give_back(7));
 }
 
+TEST(Window, DoesNotGiveBackWhatItHasMixedWithAnotherNetwork) {
+  const Shape thousands = shape(Count::kFailures, 5000, 1h);
+  Window window;
+  for (uint32_t i = 0; i < 1000; ++i) window.add(thousands, kStart, 0, i % 2 + 1);
+  window.give_back(1);
+  EXPECT_GE(window.count(thousands), 500u) << "failures of the other network were taken back";
+  EXPECT_LT(window.count(thousands), 1000u);
+}
+
 TEST(Window, SurvivesAClockThatGoesBack) {
   for (const Duration step : {Duration(5s), Duration(1h), Duration(24h * 400)}) {
     const Shape ten = shape(Count::kFailures, 10, 1min);
