@@ -497,6 +497,8 @@ control::DaemonStatus Saslatchd::status() const {
 
 void Saslatchd::wait_until_stored(uint64_t journalled) { store_.wait_flushed(journalled); }
 
+void Saslatchd::wait_until_all_stored() { store_.wait_flushed(store_.appended()); }
+
 std::optional<std::string> Saslatchd::normalise(std::string_view name) const {
   const std::lock_guard lock(reload_mutex_);
   return normalise_username(name, in_force_->usernames);

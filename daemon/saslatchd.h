@@ -64,6 +64,7 @@ class Saslatchd final : public control::DaemonView {
   [[nodiscard]] control::DaemonStatus status() const override;
   control::ReloadReport reload(Now now) override;
   void wait_until_stored(uint64_t journalled) override;
+  void wait_until_all_stored() override;
   [[nodiscard]] std::optional<std::string> normalise(std::string_view name) const override;
 
  private:

@@ -64,6 +64,8 @@ class DaemonView {
   // Waits until the engine's journal has this number on disk, as long as it can be written at all:
   // what an administrator is told is done survives kill -9.
   virtual void wait_until_stored(uint64_t journalled) = 0;
+  // The same for all that the engine has journalled by now.
+  virtual void wait_until_all_stored() = 0;
 
   // The name as a login with it would be counted ([usernames]); nullopt if such a name is refused.
   [[nodiscard]] virtual std::optional<std::string> normalise(std::string_view name) const = 0;

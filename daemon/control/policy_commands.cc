@@ -152,6 +152,7 @@ Outcome run_lock_clear(const Parts& parts, const Call& call) {
     reply["subject"] = subject->to_string();
     cleared = parts.engine.clear(*subject, call.now.policy);
   }
+  parts.daemon.wait_until_all_stored();
   reply["cleared"] = cleared.size();
   parts.metrics.locks_cleared.add(cleared.size());
   for (const policy::LockInfo& lock : cleared) {

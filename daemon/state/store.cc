@@ -133,6 +133,11 @@ uint64_t Store::append(const policy::Change& change) {
   return ++appended_;
 }
 
+uint64_t Store::appended() const {
+  const std::lock_guard guard(mutex_);
+  return appended_;
+}
+
 void Store::when_flushed(uint64_t number, std::function<void()> then) {
   {
     const std::lock_guard guard(mutex_);

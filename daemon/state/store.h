@@ -50,6 +50,8 @@ class Store final : public policy::Journal {
   void stop();
 
   uint64_t append(const policy::Change& change) override;
+  // The number of the latest change; 0 before the first.
+  [[nodiscard]] uint64_t appended() const;
 
   // Calls `then` once: when change `number` and all before it are on disk, or could not be written
   // and health() says so. Perhaps before it returns, else on the store's thread; it only posts.

@@ -41,6 +41,7 @@ class ControlWorld final : public DaemonView, public AuditSink {
   [[nodiscard]] DaemonStatus status() const override { return daemon; }
   ReloadReport reload(Now) override { return next_reload; }
   void wait_until_stored(uint64_t) override {}
+  void wait_until_all_stored() override {}
   [[nodiscard]] std::optional<std::string> normalise(std::string_view name) const override;
 
   // AuditSink

@@ -166,6 +166,7 @@ TEST(Store, ManyWaitForOneTransaction) {
     last = life.store().append(policy::FamiliarRecord{i, std::nullopt, kStart});
     life.store().when_flushed(last, [&] { ++called; });
   }
+  EXPECT_EQ(life.store().appended(), last);
   life.store().wait_flushed(last);
   EXPECT_EQ(called, 5000);
 }
