@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -219,6 +220,7 @@ class Engine::Impl {
   Keys keys_;  // constant from the first attempt on
   HashKey fingerprint_key_{};
   Journal* const journal_;
+  std::mutex configure_mutex_;  // two reloads at once would leave a mixture
   std::unique_ptr<Stripe[]> stripes_;
   uint64_t stripe_mask_ = 0;
   size_t past_per_stripe_ = 0;

@@ -54,10 +54,13 @@ void Engine::Impl::configure(Settings settings, Time now) {
   const size_t max_subjects = settings.max_subjects;
   const auto config = Compiled::make(std::move(settings), keys_.raw());
   {
-    // All at once, so that no attempt meets two configurations.
-    std::vector<std::unique_lock<std::mutex>> guards;
-    for (uint64_t i = 0; i <= stripe_mask_; ++i) guards.emplace_back(stripes_[i].mutex);
-    for (uint64_t i = 0; i <= stripe_mask_; ++i) reconfigure_stripe(stripes_[i], config);
+    // Stripe by stripe: an attempt goes by the configuration of its user's stripe to its end, and
+    // finds its rules in the other stripes by their ids.
+    const std::lock_guard one_at_a_time(configure_mutex_);
+    for (uint64_t i = 0; i <= stripe_mask_; ++i) {
+      const std::lock_guard guard(stripes_[i].mutex);
+      reconfigure_stripe(stripes_[i], config);
+    }
   }
   max_subjects_ = max_subjects;
   make_room(0, now);

@@ -116,8 +116,7 @@ struct Past {
 };
 
 // A share of all subjects, by the hash of the subject, under one lock. All rules of a subject, its
-// wrong passwords and its locks are in the same stripe; nobody ever holds two stripes' locks except
-// configure(), which holds all of them in order.
+// wrong passwords and its locks are in the same stripe; nobody ever holds two stripes' locks.
 struct Stripe {
   mutable std::mutex mutex;
   std::shared_ptr<const Compiled> config;
