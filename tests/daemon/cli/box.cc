@@ -71,6 +71,10 @@ void drain(int out, int err, Finished& into) {
 Finished run_program(const std::string& path, const std::vector<std::string>& arguments,
                      const std::string& input) {
   Pipe in, out, err;
+  // Before the program is there: one that ends without reading would leave us a SIGPIPE. Inputs of
+  // tests fit into a pipe.
+  [[maybe_unused]] const ssize_t written = ::write(in.write, input.data(), input.size());
+  ::close(in.write);
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, in.read, STDIN_FILENO);
@@ -94,11 +98,6 @@ Finished run_program(const std::string& path, const std::vector<std::string>& ar
   ::close(out.write);
   ::close(err.write);
   Finished finished;
-  if (failed == 0) {
-    // Inputs of tests fit into a pipe.
-    [[maybe_unused]] const ssize_t written = ::write(in.write, input.data(), input.size());
-  }
-  ::close(in.write);
   drain(out.read, err.read, finished);
   ::close(out.read);
   ::close(err.read);
