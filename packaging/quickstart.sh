@@ -78,12 +78,13 @@ say_step "Installing what is missing (apt; nothing that is there is changed)"
 packaging/install-deps.sh --demo || fail "the packages could not be installed" "see the lines above"
 ok "compiler, libraries, Postfix $(postconf -dh mail_version), swaks"
 
-say_step "Building saslatch (release)"
+say_step "Building saslatch"
 if [[ -n $bin ]]; then
   ok "taken from $bin"
 else
   if command -v ccache >/dev/null; then export CMAKE_CXX_COMPILER_LAUNCHER=ccache; fi
-  cmake -S . -B build/quickstart -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+  # -O1 and no debug information: two fifths less to compile, and nothing of it shows here.
+  cmake -S . -B build/quickstart -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE=-O1 \
     -DSASLATCH_TESTS=OFF >"$dir/cmake.log" 2>&1 ||
     fail "cmake found something missing" "packaging/install-deps.sh" "$dir/cmake.log"
   cmake --build build/quickstart --target saslatchd saslatch ||
