@@ -33,7 +33,7 @@ run_step() {  # NAME COMMAND...: runs it, notes its time and whether it failed
 tests() {  # PRESET RESULTS OPTION...
   local preset=$1 junit=$results/$2.xml
   shift 2
-  ctest --preset "$preset" --output-junit "$PWD/$junit" "$@"
+  ctest --preset "$preset" --progress --output-junit "$PWD/$junit" "$@"
 }
 
 build() { cmake --preset "$1" -Wno-dev >"$results/configure-$1.log" 2>&1 ||
