@@ -87,8 +87,11 @@ std::optional<UserIds> user_to_become(const config::Config& config) {
 
 }  // namespace
 
-Saslatchd::Saslatchd(std::string config_path, config::Config config, std::unique_ptr<Log> log)
+Saslatchd::Saslatchd(std::string config_path, config::Config config, std::unique_ptr<Log> log,
+                     const TimeSource& clock)
     : config_path_(std::move(config_path)),
+      clock_(clock),
+      made_(clock.read()),
       log_(std::move(log)),
       audit_(log_, &audit_file_),
       holds_(config.policy.held_answers),
@@ -96,7 +99,7 @@ Saslatchd::Saslatchd(std::string config_path, config::Config config, std::unique
       engine_(config.policy, policy::HashKey{}, random_, &store_),  // restore_state() has the key
       durability_(store_),
       config_(std::move(config)),
-      config_loaded_(clock_.read().wall),
+      config_loaded_(made_.wall),
       hostname_(own_hostname()),
       workers_(threads_or_cores(config_.daemon.hash_threads), config_.policy.max_hold, clock_,
                metrics_),
@@ -463,7 +466,7 @@ control::DaemonStatus Saslatchd::status() const {
   const Now now = clock_.read();
   status.pid = static_cast<uint64_t>(getpid());
   status.started =
-      now.wall - std::chrono::duration_cast<std::chrono::microseconds>(now.mono - clock_.started());
+      now.wall - std::chrono::duration_cast<std::chrono::microseconds>(now.mono - made_.mono);
   status.config = config_path_;
   status.config_loaded = config_loaded_;
   status.user = current_user().name;

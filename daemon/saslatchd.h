@@ -15,7 +15,6 @@
 #include "daemon/config/config.h"
 #include "daemon/control/commands.h"
 #include "daemon/metrics/metrics.h"
-#include "daemon/net/clock.h"
 #include "daemon/net/server.h"
 #include "daemon/net/workers.h"
 #include "daemon/passdb/passwd_file.h"
@@ -23,6 +22,7 @@
 #include "daemon/policy/engine.h"
 #include "daemon/privileges.h"
 #include "daemon/session/held_answers.h"
+#include "daemon/session/now.h"
 #include "daemon/session/session_parts.h"
 #include "daemon/session/settings.h"
 #include "daemon/state/directory_lock.h"
@@ -43,8 +43,9 @@ struct PassdbSet {
 // The daemon: every part, made and wired. main() makes one, starts it, and tells it about signals.
 class Saslatchd final : public control::DaemonView {
  public:
-  // `config` was read from `config_path` and has no errors.
-  Saslatchd(std::string config_path, config::Config config, std::unique_ptr<Log> log);
+  // `config` was read from `config_path` and has no errors; `clock` outlives this object.
+  Saslatchd(std::string config_path, config::Config config, std::unique_ptr<Log> log,
+            const TimeSource& clock);
   ~Saslatchd() override;
 
   // Opens sockets, becomes the configured user, loads what is to be loaded, and serves. An error is
@@ -95,7 +96,8 @@ class Saslatchd final : public control::DaemonView {
 
   // In the order of making; the threads (servers, workers, housekeeping) end first.
   const std::string config_path_;
-  net::Clock clock_;
+  const TimeSource& clock_;
+  const Now made_;
   SystemRandom random_;
   Metrics metrics_;
   ReloadableLog log_;

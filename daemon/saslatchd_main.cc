@@ -14,6 +14,7 @@
 #include "daemon/audit/log_targets.h"
 #include "daemon/config/saslatchd_options.h"
 #include "daemon/environment.h"
+#include "daemon/net/clock.h"
 #include "daemon/net/service_manager.h"
 #include "daemon/saslatchd.h"
 
@@ -67,7 +68,8 @@ int run(const std::string& config_file) {
     return kConfiguration;
   }
 
-  Saslatchd daemon(config_file, std::move(loaded.config), std::move(*log));
+  const net::Clock clock;
+  Saslatchd daemon(config_file, std::move(loaded.config), std::move(*log), clock);
   if (const auto error = daemon.start()) {
     std::cerr << "saslatchd: " << error->message << "\n";
     return error->exit_code;

@@ -17,8 +17,6 @@ class Clock final : public TimeSource {
                 std::chrono::duration_cast<std::chrono::microseconds>(mono - started_mono_)};
   }
 
-  [[nodiscard]] Mono started() const { return started_mono_; }
-
  private:
   static Wall system_now() {
     return std::chrono::time_point_cast<std::chrono::microseconds>(

@@ -10,7 +10,7 @@
 
 namespace saslatch::net {
 
-EventLoop::EventLoop(size_t index, const Clock& clock, Metrics& metrics)
+EventLoop::EventLoop(size_t index, const TimeSource& clock, Metrics& metrics)
     : index_(index),
       clock_(clock),
       metrics_(metrics),

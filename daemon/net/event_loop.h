@@ -12,8 +12,8 @@
 
 #include "daemon/metrics/metrics.h"
 #include "daemon/net/acceptor.h"
-#include "daemon/net/clock.h"
 #include "daemon/net/connection.h"
+#include "daemon/session/now.h"
 
 namespace saslatch::net {
 
@@ -22,7 +22,7 @@ namespace saslatch::net {
 class EventLoop {
  public:
   // `clock` and `metrics` outlive this object.
-  EventLoop(size_t index, const Clock& clock, Metrics& metrics);
+  EventLoop(size_t index, const TimeSource& clock, Metrics& metrics);
   ~EventLoop();
 
   void start();
@@ -49,7 +49,7 @@ class EventLoop {
   void end_if_empty();
 
   size_t index_;
-  const Clock& clock_;
+  const TimeSource& clock_;
   Metrics& metrics_;
   boost::asio::io_context context_;
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;

@@ -7,7 +7,7 @@
 
 namespace saslatch::net {
 
-Server::Server(size_t threads, const Clock& clock, Metrics& metrics, Log& log)
+Server::Server(size_t threads, const TimeSource& clock, Metrics& metrics, Log& log)
     : clock_(clock), metrics_(metrics), log_(log) {
   for (size_t i = 0; i < std::max<size_t>(threads, 1); ++i) {
     loops_.push_back(std::make_unique<EventLoop>(i, clock_, metrics_));

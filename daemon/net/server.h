@@ -29,7 +29,7 @@ struct EndpointStatus {
 class Server {
  public:
   // `threads` at least 1. All references outlive this object.
-  Server(size_t threads, const Clock& clock, Metrics& metrics, Log& log);
+  Server(size_t threads, const TimeSource& clock, Metrics& metrics, Log& log);
   ~Server();
 
   // Sockets of the service manager: each belongs to the endpoint with its address, else to the one
@@ -67,7 +67,7 @@ class Server {
   void accept_on(Open& open, const Endpoint& endpoint);
   void close_acceptors(Open& open);
 
-  const Clock& clock_;
+  const TimeSource& clock_;
   Metrics& metrics_;
   Log& log_;
   std::vector<InheritedSocket> inherited_;

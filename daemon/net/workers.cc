@@ -22,7 +22,7 @@ std::thread thread_without_signals(std::function<void()> body) {
 
 }  // namespace
 
-WorkerPool::WorkerPool(size_t threads, std::chrono::milliseconds max_hold, const Clock& clock,
+WorkerPool::WorkerPool(size_t threads, std::chrono::milliseconds max_hold, const TimeSource& clock,
                        Metrics& metrics)
     : thread_count_(std::max<size_t>(threads, 1)),
       clock_(clock),

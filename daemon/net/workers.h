@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "daemon/metrics/metrics.h"
-#include "daemon/net/clock.h"
 #include "daemon/session/check_queue.h"
+#include "daemon/session/now.h"
 
 namespace saslatch::net {
 
@@ -18,7 +18,7 @@ namespace saslatch::net {
 class WorkerPool final : public Workers {
  public:
   // All references outlive this object. What is submitted before start() waits.
-  WorkerPool(size_t threads, std::chrono::milliseconds max_hold, const Clock& clock,
+  WorkerPool(size_t threads, std::chrono::milliseconds max_hold, const TimeSource& clock,
              Metrics& metrics);
   // Calls stop().
   ~WorkerPool() override;
@@ -36,7 +36,7 @@ class WorkerPool final : public Workers {
   void work();
 
   const size_t thread_count_;
-  const Clock& clock_;
+  const TimeSource& clock_;
   Metrics& metrics_;
   std::mutex mutex_;
   std::condition_variable wake_;
@@ -49,7 +49,7 @@ class WorkerPool final : public Workers {
 // changed, saving counters. One thread; each task runs every `period`, never twice at once.
 class Housekeeping {
  public:
-  explicit Housekeeping(const Clock& clock) : clock_(clock) {}
+  explicit Housekeeping(const TimeSource& clock) : clock_(clock) {}
   ~Housekeeping() { stop(); }
 
   // Before start() only.
@@ -66,7 +66,7 @@ class Housekeeping {
   };
   void work();
 
-  const Clock& clock_;
+  const TimeSource& clock_;
   std::vector<Task> tasks_;
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 
+#include "daemon/net/clock.h"
 #include "tests/daemon/net/temporary_folder.h"
 
 namespace saslatch::net {

@@ -4,6 +4,8 @@
 
 #include <future>
 
+#include "daemon/net/clock.h"
+
 namespace saslatch::net {
 namespace {
 

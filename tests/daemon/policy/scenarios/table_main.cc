@@ -12,10 +12,10 @@ int main() {
   for (size_t i = 0; i < presets().size(); ++i) std::printf(" --- |");
   std::printf("\n");
   for (const Scenario& scenario : scenarios()) {
-    const Result none = scenario.run({});
+    const Result none = run(scenario, {});
     std::printf("| %s | %zu |", scenario.name.c_str(), none.guesses);
     for (const Preset& preset : presets()) {
-      const Result result = scenario.run(*preset_rules(preset.name));
+      const Result result = run(scenario, *preset_rules(preset.name));
       if (none.guesses > 0) std::printf(" %zu through", result.let_through);
       if (none.guesses > 0 && none.owners > 0) std::printf(",");
       if (none.owners > 0)
