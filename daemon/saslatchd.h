@@ -73,6 +73,9 @@ class Saslatchd final : public control::DaemonView {
   class JournalDurability final : public Durability {
    public:
     explicit JournalDurability(state::Store& store) : store_(store) {}
+    [[nodiscard]] bool is_durable(uint64_t number) const override {
+      return store_.is_flushed(number);
+    }
     void when_durable(uint64_t number, std::function<void()> then) override {
       store_.when_flushed(number, std::move(then));
     }

@@ -212,14 +212,15 @@ bool Engine::Impl::is_struck(Stripe& here, Body& body, const Hold& hold, const C
     if ((lock == nullptr || !lock->is_live(now)) && body.config->observes())
       lock = here.locks.find(shadow_of(key));
     if (lock == nullptr || !lock->is_live(now)) return false;
-    refusal = {{Cause::kLocked, rule.rule.name, lock->subject, lock->end(now)}, rule.rule.answer};
+    refusal = {{Cause::kLocked, rule.rule.name, lock->subject, lock->end(now), lock->journalled},
+               rule.rule.answer};
     return true;
   }
   Window* window = here.windows.find(key);
   if (window == nullptr || !advance(*window, rule, now)) return false;
   if (window->count(rule.shape) < rule.shape.limit) return false;
   Hit hit{rule.rule.then == Then::kDelay ? Cause::kDelay : Cause::kRate, rule.rule.name,
-          body.subject_text(hold), window->below_limit_at(rule.shape, now)};
+          body.subject_text(hold), window->below_limit_at(rule.shape, now), 0};
   if (hit.cause == Cause::kDelay) {
     if (rule.rule.lasts > body.delayed) body.delay = std::move(hit);
     body.delayed = std::max(body.delayed, rule.rule.lasts);

@@ -51,6 +51,9 @@ struct Hit {
   std::string rule;
   std::string subject;
   Time until;  // when it ends if nothing else happens
+  // Of a lock: answer only after the Journal has this number on disk. 0: there is nothing to wait
+  // for.
+  uint64_t journalled = 0;
 };
 
 // The reservation of one allowed attempt. Given back when destroyed unsettled, as our own trouble:
@@ -102,7 +105,7 @@ struct Settled {
   Duration hold{};           // a delay rule wants the answer, right or wrong, held this long in all
   std::optional<Hit> would;  // observe: a delay, or the account's rules
   std::vector<NewLock> locks;  // empty in observe mode
-  uint64_t journalled = 0;     // not 0: answer only after the Journal has this number on disk
+  uint64_t journalled = 0;     // as in Hit: of a lock set, or the network made familiar
 };
 
 struct LockInfo {

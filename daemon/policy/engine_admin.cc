@@ -77,7 +77,7 @@ uint64_t Engine::Impl::add_lock(const Subject& subject, Duration lasts, std::str
     describe(lock, subject.to_string(), std::move(reason));
     note_by_hand(subject);
     if (is_new) locks_by_hand_.fetch_add(1, std::memory_order_release);
-    number = append(record_of(lock));
+    number = lock.journalled = append(record_of(lock));
   }
   make_room(*subject_key, now);
   return number;

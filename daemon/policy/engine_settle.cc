@@ -166,7 +166,9 @@ void Engine::Impl::trip(Stripe& here, const Body& body, const Hold& hold, const 
   if (lock.subject.empty()) describe(lock, body.subject_text(hold), {});
   if (observes) return;
   settled.locks.push_back({rule.rule.name, lock.subject, lock.until, level});
-  if (is_stored(lock)) settled.journalled = std::max(settled.journalled, append(record_of(lock)));
+  if (!is_stored(lock)) return;
+  lock.journalled = append(record_of(lock));
+  settled.journalled = std::max(settled.journalled, lock.journalled);
 }
 
 // DESIGN 6.5: this network's failures, of the user's rules only. Rates (`attempts`) stay.
@@ -199,7 +201,7 @@ uint64_t Engine::Impl::make_familiar(uint64_t user_key, const Body& body, Time n
   });
   const bool is_new = place == places.end();
   if (is_new) {
-    places.push_back({body.network, now, now});
+    places.push_back({body.network, now, now, 0});
     familiar_.fetch_add(1, std::memory_order_relaxed);
   } else {
     std::rotate(place, place + 1, places.end());
@@ -207,11 +209,11 @@ uint64_t Engine::Impl::make_familiar(uint64_t user_key, const Body& body, Time n
   Familiar::Place& newest = places.back();
   newest.last = now;
   const auto since = now - newest.journalled;
-  uint64_t number = 0;
   if (is_new || since < Duration(0) || since > settings.familiar_for / kFamiliarRefresh) {
     newest.journalled = now;
-    number = append(FamiliarRecord{user_key, body.network, now});
+    newest.number = append(FamiliarRecord{user_key, body.network, now});
   }
+  const uint64_t number = newest.number;
   while (places.size() > settings.familiar_max) erase_place(here, account, 0);
   return number;
 }

@@ -72,7 +72,8 @@ std::optional<Hit> Engine::Impl::locked_by_hand(uint64_t subject, Time now) cons
   if (lock == nullptr) return std::nullopt;
   lock->bound(now);
   if (!lock->is_live(now)) return std::nullopt;
-  return Hit{Cause::kLocked, std::string(kAdministrator), lock->subject, lock->end(now)};
+  return Hit{Cause::kLocked, std::string(kAdministrator), lock->subject, lock->end(now),
+             lock->journalled};
 }
 
 // An administrator's lock strikes everybody: familiar, shared and trusted sources too.

@@ -78,6 +78,7 @@ struct Lock {
   uint32_t level = 1;
   Time until;
   Duration lasts{};
+  uint64_t journalled = 0;  // its number in the Journal; 0: none, or of an earlier process
   std::string subject;
   std::string reason;
 
@@ -95,7 +96,8 @@ struct Familiar {
   struct Place {
     std::optional<Network> network;  // absent: the source `unknown`
     Time last;
-    Time journalled;
+    Time journalled;      // when it was last written, and
+    uint64_t number = 0;  // as what; 0: by an earlier process
   };
 
   uint64_t key = 0;

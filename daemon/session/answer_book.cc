@@ -1,6 +1,12 @@
 #include "daemon/session/answer_book.h"
 
 namespace saslatch {
+namespace {
+
+// When an answer that was decided at the last moment is asked for again.
+constexpr std::chrono::milliseconds kInAMoment(10);
+
+}  // namespace
 
 AnswerBook::~AnswerBook() {
   for (const auto& [key, entry] : entries_) {
@@ -72,8 +78,10 @@ void AnswerBook::on_deadline(Now now) {
     if (std::optional<Answer> answer = attempt->time_out(now)) {
       on_answer(key, std::move(*answer), now);
     } else {
-      // Decided in this very moment: its mail is on the way.
+      // Decided in this very moment: its mail is on the way, unless it waits for a disk.
       by_due_.erase(by_due_.begin());
+      entry->second.due = now.mono + kInAMoment;
+      by_due_.emplace(entry->second.due, key);
     }
   }
 }

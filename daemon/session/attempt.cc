@@ -136,7 +136,11 @@ std::optional<Answer> Attempt::reserve(Now now) {
       record(services_, std::move(refused));
       Answer answer = fail_answer(decision_.hold, true);
       if (decision_.answer == policy::Answer::kTemporary) answer.kind = AnswerKind::kTemporary;
-      return answer;
+      is_on_loop_ = true;
+      found_.reset();
+      answer_when_durable(std::move(answer), decision_.hit->journalled);
+      is_on_loop_ = false;
+      return std::move(found_);
     }
     case policy::Verdict::kOverload:
       break;
@@ -213,6 +217,7 @@ void Attempt::on_checked(const passdb::CheckResult& result) {
     return;
   }
   policy::Outcome counted = policy::Outcome::kOurTrouble;
+  uint64_t journalled = 0;
   AuthEvent decided;
   Answer answer{AnswerKind::kTemporary, username_, now.mono};
   switch (result.outcome) {
@@ -248,17 +253,17 @@ void Attempt::on_checked(const passdb::CheckResult& result) {
       decided.subject = refusal.hit->subject;
       answer = fail_answer(refusal.hold, true);
       if (refusal.answer == policy::Answer::kTemporary) answer.kind = AnswerKind::kTemporary;
+      journalled = refusal.hit->journalled;
       break;
     }
   }
   note_would(decided, decision_.would);
-  uint64_t journalled = 0;
   if (ticket_) {
     const policy::Settled settled =
         services_.policy.settle(std::move(ticket_), counted, now.policy);
     decided.repeat = settled.repeat;
     if (!decided.would) note_would(decided, settled.would);
-    journalled = settled.journalled;
+    journalled = std::max(journalled, settled.journalled);
     if (decided.outcome == AuthOutcome::kFail) {
       answer = fail_answer(settled.hold, !result.nodelay);
     } else if (decided.outcome == AuthOutcome::kOk) {
@@ -275,30 +280,40 @@ void Attempt::on_checked(const passdb::CheckResult& result) {
                                       {}});
     }
   }
-  decide(std::move(decided), std::move(answer), journalled);
+  record(services_, std::move(decided));
+  answer_when_durable(std::move(answer), journalled);
 }
 
 void Attempt::on_overload() {
   const Now now = services_.time.read();
   services_.policy.settle(std::move(ticket_), policy::Outcome::kOurTrouble, now.policy);
   if (!claim()) return;
-  decide(event(AuthOutcome::kTemporary, AuthCause::kOverload, now),
-         Answer{AnswerKind::kTemporary, username_, now.mono}, 0);
+  record(services_, event(AuthOutcome::kTemporary, AuthCause::kOverload, now));
+  deliver(Answer{AnswerKind::kTemporary, username_, now.mono});
 }
 
 std::optional<Answer> Attempt::time_out(Now now) {
-  if (!claim()) return std::nullopt;
-  record(services_, event(AuthOutcome::kTemporary, AuthCause::kOverload, now));
-  return Answer{AnswerKind::kTemporary, username_, now.mono};
+  if (claim()) {
+    record(services_, event(AuthOutcome::kTemporary, AuthCause::kOverload, now));
+    return Answer{AnswerKind::kTemporary, username_, now.mono};
+  }
+  // A disk that hangs is like one that fails: the lock holds in memory, and no mail server waits
+  // past its patience.
+  if (waits_for_disk_.load(std::memory_order_acquire) && is_undelivered()) {
+    return std::move(undelivered_);
+  }
+  return std::nullopt;
 }
 
-void Attempt::decide(AuthEvent event, Answer answer, uint64_t journalled) {
-  record(services_, std::move(event));
-  if (journalled == 0) return deliver(std::move(answer));
-  services_.durability.when_durable(
-      journalled, [self = shared_from_this(), answer = std::move(answer)]() mutable {
-        self->deliver(std::move(answer));
-      });
+void Attempt::answer_when_durable(Answer answer, uint64_t journalled) {
+  if (journalled == 0 || services_.durability.is_durable(journalled)) {
+    return deliver(std::move(answer));
+  }
+  undelivered_ = std::move(answer);
+  waits_for_disk_.store(true, std::memory_order_release);
+  services_.durability.when_durable(journalled, [self = shared_from_this()] {
+    if (self->is_undelivered()) self->deliver(std::move(self->undelivered_));
+  });
 }
 
 void Attempt::deliver(Answer answer) {

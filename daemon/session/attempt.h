@@ -48,8 +48,10 @@ struct AttemptRequest {
 class Durability {
  public:
   virtual ~Durability() = default;
-  // Calls `then` once, when everything up to `number` is on disk, or could not be written and is
-  // reported: a journal in trouble never stops a login. Perhaps before it returns.
+  // Whether everything up to `number` is on disk, or could not be written and is reported: a
+  // journal in trouble never stops a login. Cheap; asked for most attempts.
+  [[nodiscard]] virtual bool is_durable(uint64_t number) const = 0;
+  // Calls `then` once, when that is so. Perhaps before it returns.
   virtual void when_durable(uint64_t number, std::function<void()> then) = 0;
 };
 
@@ -92,7 +94,8 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   // When the client must have its answer, whatever became of the check.
   [[nodiscard]] Mono answer_by() const { return arrived_.mono + settings_->max_hold; }
 
-  // Called at answer_by(): the temporary answer, or nullopt when another one is on its way.
+  // Called at answer_by(): the temporary answer, or the decided one that waits for a disk; nullopt
+  // when another one is on its way.
   [[nodiscard]] std::optional<Answer> time_out(Now now);
 
  private:
@@ -104,8 +107,10 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   void run_check();
   void on_checked(const passdb::CheckResult& result);
   void on_overload();
-  void decide(AuthEvent event, Answer answer, uint64_t journalled);
+  // Delivers once the lock or network that the answer tells of is safe from kill -9.
+  void answer_when_durable(Answer answer, uint64_t journalled);
 
+  [[nodiscard]] bool is_undelivered() { return !delivered_.exchange(true); }
   [[nodiscard]] bool claim() { return !claimed_.exchange(true, std::memory_order_acq_rel); }
   [[nodiscard]] AuthEvent event(AuthOutcome outcome, std::optional<AuthCause> cause, Now now) const;
   [[nodiscard]] Answer fail_answer(std::chrono::milliseconds hold, bool is_delayed);
@@ -125,6 +130,10 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   bool waits_for_account_ = false;
   // Who answers: the check, or the clock at answer_by().
   std::atomic<bool> claimed_{false};
+  // An answer that waits for a disk: set before `waits_for_disk_`, then of whoever delivers it.
+  Answer undelivered_;
+  std::atomic<bool> waits_for_disk_{false};
+  std::atomic<bool> delivered_{false};
   // Set while begin() or retry() runs, read on its thread only: an answer found meanwhile is
   // returned rather than mailed.
   std::thread::id loop_thread_;

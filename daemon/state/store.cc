@@ -191,7 +191,7 @@ void Store::finish(uint64_t number) {
   std::vector<Waiting> done;
   {
     const std::lock_guard guard(mutex_);
-    flushed_ = number == UINT64_MAX ? flushed_ : number;
+    if (number != UINT64_MAX) flushed_ = number;
     held_back_ = changes_.size();
     const auto first_done =
         std::stable_partition(waiting_.begin(), waiting_.end(),

@@ -1,6 +1,7 @@
 #ifndef SASLATCH_DAEMON_STATE_STORE_H_
 #define SASLATCH_DAEMON_STATE_STORE_H_
 
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -53,6 +54,8 @@ class Store final : public policy::Journal {
   // The number of the latest change; 0 before the first.
   [[nodiscard]] uint64_t appended() const;
 
+  // Whether change `number` and all before it are on disk, or could not be written. No lock.
+  [[nodiscard]] bool is_flushed(uint64_t number) const { return flushed_.load() >= number; }
   // Calls `then` once: when change `number` and all before it are on disk, or could not be written
   // and health() says so. Perhaps before it returns, else on the store's thread; it only posts.
   void when_flushed(uint64_t number, std::function<void()> then);
@@ -102,7 +105,7 @@ class Store final : public policy::Journal {
   std::condition_variable wake_;
   std::vector<policy::Change> queue_;
   uint64_t appended_ = 0;
-  uint64_t flushed_ = 0;
+  std::atomic<uint64_t> flushed_{0};  // written under mutex_
   std::vector<Waiting> waiting_;
   Health health_;
   size_t held_back_ = 0;  // changes_, for health()

@@ -7,6 +7,7 @@
 //   O: 2               two checks wait for the workers; they are turned away as overload
 //   A: ok user=alice mech=PLAIN       the next audit event
 //   P: down | up | blocks             the passdb
+//   D: hangs | works   the disk of the policy's journal
 //   E:                 the client closes its writing side
 //   R:                 the daemon stops: drain
 //
@@ -59,6 +60,10 @@ class SessionPeer final : public dialog::Peer {
       case 'P':
         world_.passdb->set_down(text == "down");
         world_.passdb->set_blocks(text == "blocks");
+        return {};
+      case 'D':
+        world_.set_disk_hangs(text == "hangs");
+        after();
         return {};
       case 'E':
         session_->end_of_input(world_.now);

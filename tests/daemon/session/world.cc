@@ -98,7 +98,7 @@ World::World(policy::Settings policy)
     : now{Mono{std::chrono::hours(1)}, Wall{std::chrono::hours(24 * 365 * 50)},
           Wall{std::chrono::hours(24 * 365 * 50)}},
       holds(policy.held_answers),
-      engine(policy, policy::HashKey{}, random),
+      engine(policy, policy::HashKey{}, random, &journal),
       services{engine, workers, *this, metrics, random, *this, *this},
       settings(std::make_shared<Settings>(make_settings())) {}
 
@@ -123,6 +123,12 @@ void World::set(const std::function<void(Settings&)>& change) {
   auto next = std::make_shared<Settings>(make_settings());
   change(*next);
   settings = next;
+}
+
+void World::set_disk_hangs(bool hangs) {
+  disk_hangs_ = hangs;
+  if (hangs) return;
+  for (const auto& then : std::exchange(waiting_for_disk_, {})) then();
 }
 
 void World::advance(milliseconds by) {

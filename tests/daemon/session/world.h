@@ -2,6 +2,7 @@
 #define SASLATCH_TESTS_DAEMON_SESSION_WORLD_H_
 
 #include <algorithm>
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <map>
@@ -93,6 +94,15 @@ class LetterBox final : public Mailbox {
   std::deque<Letter> letters_;
 };
 
+// Numbers what it is given and keeps nothing: what is durable, the World says.
+class Numbers final : public policy::Journal {
+ public:
+  uint64_t append(const policy::Change& /*change*/) override { return ++last_; }
+
+ private:
+  std::atomic<uint64_t> last_{0};
+};
+
 class World final : public TimeSource, public AuditSink, public Durability, public Log {
  public:
   explicit World(policy::Settings policy = {});
@@ -116,7 +126,15 @@ class World final : public TimeSource, public AuditSink, public Durability, publ
              std::initializer_list<LogField>) override {
     logged.emplace_back(name);
   }
-  void when_durable(uint64_t, std::function<void()> then) override { then(); }
+  [[nodiscard]] bool is_durable(uint64_t) const override { return !disk_hangs_; }
+  void when_durable(uint64_t, std::function<void()> then) override {
+    if (disk_hangs_)
+      waiting_for_disk_.push_back(std::move(then));
+    else
+      then();
+  }
+  // Nothing becomes durable until it works again.
+  void set_disk_hangs(bool hangs);
 
   Now now;
   ConstantRandom random;
@@ -124,6 +142,7 @@ class World final : public TimeSource, public AuditSink, public Durability, publ
   std::shared_ptr<MemoryPassdb> passdb = std::make_shared<MemoryPassdb>();
   PatientWorkers workers;
   HeldAnswers holds;
+  Numbers journal;
   policy::Engine engine;
   AttemptServices services;
   std::shared_ptr<const Settings> settings;
@@ -136,6 +155,8 @@ class World final : public TimeSource, public AuditSink, public Durability, publ
 
  private:
   [[nodiscard]] Settings make_settings();
+  bool disk_hangs_ = false;
+  std::vector<std::function<void()>> waiting_for_disk_;
   uint32_t connections_ = 0;
 };
 
