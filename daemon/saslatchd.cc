@@ -486,6 +486,9 @@ control::DaemonStatus Saslatchd::status() const {
       if (endpoint.name != listen.name) continue;
       listener.inherited = endpoint.inherited;
       listener.accepting = endpoint.accepting;
+      for (const net::SocketAddress& address : endpoint.addresses) {
+        listener.addresses.push_back(net::to_string(address));
+      }
     }
     status.listeners.push_back(std::move(listener));
   }

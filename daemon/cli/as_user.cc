@@ -10,15 +10,32 @@
 
 namespace saslatch::cli {
 
-std::optional<UserIds> find_user(const std::string& name) {
+namespace {
+
+// `look_up(entry, buffer, size, found)` is getpwnam_r or getpwuid_r with its key.
+template <typename LookUp>
+std::optional<UserIds> find(LookUp look_up) {
   std::vector<char> buffer(16384);
   passwd entry{};
   passwd* found = nullptr;
-  if (::getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0) {
+  if (look_up(&entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr) {
     return std::nullopt;
   }
-  if (found == nullptr) return std::nullopt;
-  return UserIds{name, entry.pw_uid, entry.pw_gid};
+  return UserIds{entry.pw_name, entry.pw_uid, entry.pw_gid};
+}
+
+}  // namespace
+
+std::optional<UserIds> find_user(const std::string& name) {
+  return find([&name](passwd* entry, char* buffer, size_t size, passwd** found) {
+    return ::getpwnam_r(name.c_str(), entry, buffer, size, found);
+  });
+}
+
+std::optional<UserIds> find_user(uid_t uid) {
+  return find([uid](passwd* entry, char* buffer, size_t size, passwd** found) {
+    return ::getpwuid_r(uid, entry, buffer, size, found);
+  });
 }
 
 int probe_as(const UserIds& user, const std::function<int()>& probe) {

@@ -17,6 +17,7 @@ struct UserIds {
 
 // Of the system's user database.
 std::optional<UserIds> find_user(const std::string& name);
+std::optional<UserIds> find_user(uid_t uid);
 
 // What `probe` returns, run in a child process with all the rights of `user` and no others (uid,
 // gid, supplementary groups). `probe` returns an errno value, 0 for success, and does nothing but

@@ -100,7 +100,7 @@ ExitCode doctor(const Invocation& invocation, Console& console) {
   check_configuration(parsed, invocation.config_path, findings);
   if (!parsed.has_errors()) {
     const Settings settings = make_settings(parsed.config);
-    const Patient patient{settings, user_of_daemon(parsed.config.daemon), ::geteuid() == 0};
+    Patient patient{settings, user_of_daemon(parsed.config.daemon), ::geteuid() == 0};
     check_daemon(patient, findings);
     check_sockets(patient, findings);
     check_state(patient, findings);

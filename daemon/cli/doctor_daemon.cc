@@ -41,10 +41,29 @@ void judge_status(const Json& status, Findings& findings) {
   }
 }
 
+std::vector<GivenSocket> given_sockets(const Json& status) {
+  std::vector<GivenSocket> given;
+  for (const Json& listener : part(status, "listeners")) {
+    if (!bool_field(listener, "inherited")) continue;
+    for (const Json& address : part(listener, "addresses")) {
+      if (!address.is_string()) continue;
+      given.push_back({text_field(listener, "name"), address.get<std::string>()});
+    }
+  }
+  return given;
+}
+
 // Who should be able to connect: the socket's configured owner, else Postfix where it is there;
-// that is a guess, and only worth a warning.
+// that is a guess, and only worth a warning. A socket of systemd has its owner from the socket
+// unit.
 std::optional<UserIds> mta_user(const config::ListenConfig& listener) {
   return find_user(listener.owner.empty() ? "postfix" : listener.owner);
+}
+
+std::optional<UserIds> owner_of(const std::string& path) {
+  struct stat about {};
+  if (::lstat(path.c_str(), &about) != 0) return std::nullopt;
+  return find_user(about.st_uid);
 }
 
 std::string octal(mode_t mode) {
@@ -70,8 +89,8 @@ void check_rights(const config::ListenConfig& listener, const std::string& path,
 
 // Whether the mail server's user gets through to the socket.
 void check_reach(const Patient& patient, const config::ListenConfig& listener,
-                 const std::string& address, Findings& findings) {
-  const auto user = mta_user(listener);
+                 const std::string& address, const std::optional<UserIds>& user,
+                 Findings& findings) {
   if (!user) return;
   if (!patient.is_root) {
     findings.push_back({"socket", Health::kWarn,
@@ -119,9 +138,9 @@ void check_handshake(const config::ListenConfig& listener, const std::string& ad
 }
 
 void check_socket(const Patient& patient, const config::ListenConfig& listener,
-                  Findings& findings) {
-  const std::string address = config::to_string(listener.socket);
-  if (std::holds_alternative<std::string>(listener.socket)) {
+                  const std::string& address, bool is_given, Findings& findings) {
+  const bool is_path = address.rfind('/', 0) == 0;
+  if (is_path) {
     struct stat about {};
     if (::lstat(address.c_str(), &about) != 0) {
       const bool absent = errno == ENOENT;
@@ -135,9 +154,10 @@ void check_socket(const Patient& patient, const config::ListenConfig& listener,
                           "move the file away and restart saslatchd"});
       return;
     }
-    check_rights(listener, address, about, findings);
+    if (!is_given) check_rights(listener, address, about, findings);
   }
-  check_reach(patient, listener, address, findings);
+  check_reach(patient, listener, address,
+              is_given && is_path ? owner_of(address) : mta_user(listener), findings);
   if (listener.protocol == config::ListenProtocol::kDovecot) {
     check_handshake(listener, address, patient, findings);
   }
@@ -145,7 +165,7 @@ void check_socket(const Patient& patient, const config::ListenConfig& listener,
 
 }  // namespace
 
-void check_daemon(const Patient& patient, Findings& findings) {
+void check_daemon(Patient& patient, Findings& findings) {
   auto client = ControlClient::connect(patient.settings.control_socket());
   if (!client) {
     const bool forbidden = client.error().exit == ExitCode::kPermission;
@@ -156,6 +176,7 @@ void check_daemon(const Patient& patient, Findings& findings) {
   const auto status = client->ask("status");
   if (status) {
     judge_status(*status, findings);
+    patient.given = given_sockets(*status);
   } else {
     findings.push_back({"daemon", Health::kFail, status.error().message, kStart});
   }
@@ -163,7 +184,15 @@ void check_daemon(const Patient& patient, Findings& findings) {
 
 void check_sockets(const Patient& patient, Findings& findings) {
   for (const config::ListenConfig& listener : patient.settings.config.listen) {
-    check_socket(patient, listener, findings);
+    bool any_given = false;
+    for (const GivenSocket& socket : patient.given) {
+      if (socket.listener != listener.name) continue;
+      any_given = true;
+      check_socket(patient, listener, socket.address, true, findings);
+    }
+    if (!any_given) {
+      check_socket(patient, listener, config::to_string(listener.socket), false, findings);
+    }
   }
 }
 

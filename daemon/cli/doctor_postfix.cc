@@ -1,5 +1,6 @@
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <filesystem>
@@ -58,35 +59,46 @@ std::string socket_of_path(std::string path, const std::string& queue_directory)
   return queue_directory + "/" + path;
 }
 
-// The words for main.cf that lead to the first of our sockets.
-std::string wanted_path(const config::Config& config, const std::string& queue_directory) {
+// Every socket on which the Dovecot protocol is spoken: what systemd gave, and what is configured.
+std::vector<std::string> our_sockets(const config::Config& config,
+                                     const std::vector<GivenSocket>& given) {
+  std::vector<std::string> sockets;
   for (const config::ListenConfig& listener : config.listen) {
     if (listener.protocol != config::ListenProtocol::kDovecot) continue;
-    std::string socket = config::to_string(listener.socket);
-    if (std::holds_alternative<config::TcpAddress>(listener.socket)) return "inet:" + socket;
-    if (socket.rfind(queue_directory + "/", 0) == 0)
-      return socket.substr(queue_directory.size() + 1);
-    return socket;
+    const size_t before = sockets.size();
+    for (const GivenSocket& socket : given) {
+      if (socket.listener == listener.name) sockets.push_back(socket.address);
+    }
+    if (sockets.size() == before) sockets.push_back(config::to_string(listener.socket));
   }
-  return "";
+  return sockets;
 }
 
-bool is_ours(const std::string& socket, const config::Config& config) {
-  for (const config::ListenConfig& listener : config.listen) {
-    if (listener.protocol != config::ListenProtocol::kDovecot) continue;
-    if (std::filesystem::path(config::to_string(listener.socket)).lexically_normal() ==
-        std::filesystem::path(socket).lexically_normal()) {
-      return true;
+// The words for main.cf that lead to one of our sockets: best one that a chrooted smtpd sees too.
+std::string wanted_path(const std::vector<std::string>& sockets,
+                        const std::string& queue_directory) {
+  for (const std::string& socket : sockets) {
+    if (socket.rfind(queue_directory + "/", 0) == 0) {
+      return socket.substr(queue_directory.size() + 1);
     }
   }
-  return false;
+  if (sockets.empty()) return "";
+  return sockets.front().rfind('/', 0) == 0 ? sockets.front() : "inet:" + sockets.front();
 }
 
-void judge_path(const PostfixSettings& postfix, const config::Config& config, Findings& findings) {
+bool is_ours(const std::string& socket, const std::vector<std::string>& sockets) {
+  return std::any_of(sockets.begin(), sockets.end(), [&socket](const std::string& ours) {
+    return std::filesystem::path(ours).lexically_normal() ==
+           std::filesystem::path(socket).lexically_normal();
+  });
+}
+
+void judge_path(const PostfixSettings& postfix, const std::vector<std::string>& sockets,
+                Findings& findings) {
   const std::string queue = value_of(postfix, "queue_directory");
   const std::string path = value_of(postfix, "smtpd_sasl_path");
-  const std::string wanted = wanted_path(config, queue);
-  if (!is_ours(socket_of_path(path, queue), config)) {
+  const std::string wanted = wanted_path(sockets, queue);
+  if (!is_ours(socket_of_path(path, queue), sockets)) {
     findings.push_back({"postfix", Health::kFail,
                         "smtpd_sasl_path = " + path + " is no socket of this configuration",
                         wanted.empty() ? "add a [listen.NAME] with protocol = dovecot"
@@ -106,7 +118,9 @@ void judge_path(const PostfixSettings& postfix, const config::Config& config, Fi
 
 }  // namespace
 
-Findings judge_postfix(const PostfixSettings& postfix, const config::Config& config) {
+Findings judge_postfix(const PostfixSettings& postfix, const config::Config& config,
+                       const std::vector<GivenSocket>& given) {
+  const std::vector<std::string> sockets = our_sockets(config, given);
   Findings findings;
   if (value_of(postfix, "smtpd_sasl_auth_enable") != "yes") {
     findings.push_back({"postfix", Health::kWarn, "smtpd_sasl_auth_enable is not `yes` in main.cf",
@@ -119,10 +133,10 @@ Findings judge_postfix(const PostfixSettings& postfix, const config::Config& con
     findings.push_back({"postfix", type == "cyrus" ? Health::kWarn : Health::kFail,
                         "smtpd_sasl_type = " + type + ": Postfix does not use this daemon's socket",
                         "postconf -e smtpd_sasl_type=dovecot smtpd_sasl_path=" +
-                            wanted_path(config, value_of(postfix, "queue_directory"))});
+                            wanted_path(sockets, value_of(postfix, "queue_directory"))});
     return findings;
   }
-  judge_path(postfix, config, findings);
+  judge_path(postfix, sockets, findings);
   if (config.mechanisms.plaintext_needs_tls &&
       value_of(postfix, "smtpd_tls_security_level").empty()) {
     findings.push_back({"postfix", Health::kWarn,
@@ -135,7 +149,7 @@ Findings judge_postfix(const PostfixSettings& postfix, const config::Config& con
 void check_postfix(const Patient& patient, Findings& findings) {
   const auto postfix = ask_postfix();
   if (!postfix) return;  // there is none on this machine
-  for (Finding& finding : judge_postfix(*postfix, patient.settings.config)) {
+  for (Finding& finding : judge_postfix(*postfix, patient.settings.config, patient.given)) {
     findings.push_back(std::move(finding));
   }
 }

@@ -17,13 +17,22 @@ std::string first_line(const Json& status) {
   return line + "; policy " + text_field(policy, "preset") + ", mode " + text_field(policy, "mode");
 }
 
+// Where its clients find it, several by blanks.
+std::string addresses_of(const Json& listener) {
+  std::string all;
+  for (const Json& address : part(listener, "addresses")) {
+    if (address.is_string()) all += (all.empty() ? "" : " ") + address.get<std::string>();
+  }
+  return all.empty() ? text_field(listener, "socket") : all;
+}
+
 std::string listeners(const Json& status, bool colours) {
   Table table({"LISTENER", "PROTOCOL", "SOCKET", "CONNECTIONS", "STATE"}, {3});
   for (const Json& listener : part(status, "listeners")) {
     const bool accepting = bool_field(listener, "accepting");
     table.add({{text_field(listener, "name")},
                {text_field(listener, "protocol")},
-               {text_field(listener, "socket")},
+               {addresses_of(listener)},
                {std::to_string(number_field(listener, "connections"))},
                {accepting ? "ok" : "paused: no descriptor is left",
                 accepting ? Tone::kGood : Tone::kBad}});

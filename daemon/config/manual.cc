@@ -131,7 +131,8 @@ limit = 20/10m
 enabled = no
 .Ed
 .Sh SEE ALSO
-.Xr saslatch 1 ,
+.Xr saslatch-policy 7 ,
+.Xr saslatch 8 ,
 .Xr saslatchd 8
 )";
 

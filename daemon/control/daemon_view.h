@@ -13,9 +13,11 @@
 namespace saslatch::control {
 
 struct ListenerStatus {
-  std::string name;        // of [listen.NAME]
-  std::string protocol;    // dovecot, dovecot-master, saslauthd, metrics
-  std::string socket;      // a path, or ADDRESS:PORT
+  std::string name;      // of [listen.NAME]
+  std::string protocol;  // dovecot, dovecot-master, saslauthd, metrics
+  std::string socket;    // of the configuration: a path, or ADDRESS:PORT
+  // Where clients find it: `socket`, or what systemd gave it instead.
+  std::vector<std::string> addresses;
   bool inherited = false;  // from systemd
   bool accepting = true;   // false: paused, as no descriptor is left
   uint64_t connections = 0;

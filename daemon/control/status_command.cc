@@ -16,6 +16,7 @@ Json listeners(const DaemonStatus& status) {
     all.push_back({{"name", listener.name},
                    {"protocol", listener.protocol},
                    {"socket", listener.socket},
+                   {"addresses", listener.addresses},
                    {"inherited", listener.inherited},
                    {"accepting", listener.accepting},
                    {"connections", listener.connections}});

@@ -214,16 +214,13 @@ Result<ListeningSocket> ListeningSocket::open(const SocketAddress& address) {
 }
 
 ListeningSocket ListeningSocket::inherited(FileDescriptor fd) {
-  ListeningSocket socket(std::move(fd));
-  socket.inherited_ = true;
-  return socket;
+  return ListeningSocket(std::move(fd));
 }
 
 ListeningSocket& ListeningSocket::operator=(ListeningSocket&& other) noexcept {
   if (this != &other) {
     unlink_own();
     fd_ = std::move(other.fd_);
-    inherited_ = other.inherited_;
     path_ = std::exchange(other.path_, {});
     device_ = other.device_;
     inode_ = other.inode_;

@@ -75,14 +75,12 @@ class ListeningSocket {
   ~ListeningSocket();
 
   [[nodiscard]] int get() const { return fd_.get(); }
-  [[nodiscard]] bool is_inherited() const { return inherited_; }
 
  private:
   explicit ListeningSocket(FileDescriptor fd) : fd_(std::move(fd)) {}
   void unlink_own();
 
   FileDescriptor fd_;
-  bool inherited_ = false;
   std::string path_;  // empty: nothing to unlink
   dev_t device_ = 0;
   ino_t inode_ = 0;

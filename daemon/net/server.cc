@@ -18,34 +18,64 @@ Server::~Server() = default;
 
 void Server::inherit(std::vector<InheritedSocket> sockets) { inherited_ = std::move(sockets); }
 
-Result<Server::Open> Server::open_one(const Endpoint& endpoint) {
-  const auto by_address = [&](const InheritedSocket& socket) {
-    return socket.fd && socket.address && is_same_place(*socket.address, endpoint.address);
-  };
-  const auto by_name = [&](const InheritedSocket& socket) {
-    return socket.fd && socket.name == endpoint.name;
-  };
-  auto found = std::find_if(inherited_.begin(), inherited_.end(), by_address);
-  if (found == inherited_.end()) {
-    found = std::find_if(inherited_.begin(), inherited_.end(), by_name);
+std::vector<std::vector<size_t>> Server::claims(const std::vector<Endpoint>& endpoints) const {
+  std::vector<std::vector<size_t>> claimed(endpoints.size());
+  for (size_t i = 0; i < inherited_.size(); ++i) {
+    const InheritedSocket& socket = inherited_[i];
+    auto owner = std::find_if(endpoints.begin(), endpoints.end(), [&](const Endpoint& endpoint) {
+      return socket.address && is_same_place(*socket.address, endpoint.address);
+    });
+    if (owner == endpoints.end()) {
+      owner = std::find_if(endpoints.begin(), endpoints.end(),
+                           [&](const Endpoint& endpoint) { return socket.name == endpoint.name; });
+    }
+    if (owner != endpoints.end()) {
+      claimed[static_cast<size_t>(owner - endpoints.begin())].push_back(i);
+    }
   }
-  if (found != inherited_.end()) {
-    return Open{endpoint.address, ListeningSocket::inherited(std::move(found->fd))};
+  return claimed;
+}
+
+void Server::log_unclaimed() {
+  for (size_t i = 0; i < inherited_.size(); ++i) {
+    const bool claimed = std::any_of(open_.begin(), open_.end(), [i](const auto& entry) {
+      const std::vector<size_t>& own = entry.second.claimed;
+      return std::find(own.begin(), own.end(), i) != own.end();
+    });
+    if (claimed) continue;
+    const InheritedSocket& socket = inherited_[i];
+    log_.warning("socket-unclaimed",
+                 "a socket of the service manager belongs to no [listen.*]; give it the address or "
+                 "FileDescriptorName= of one",
+                 {{"name", socket.name},
+                  {"address", socket.address ? to_string(*socket.address) : "unknown"}});
   }
+}
+
+Result<Server::Open> Server::open_one(const Endpoint& endpoint, std::vector<size_t> claimed) {
+  Open open{endpoint.address, std::move(claimed), {}};
+  for (const size_t index : open.claimed) {
+    FileDescriptor copy(fcntl(inherited_[index].fd.get(), F_DUPFD_CLOEXEC, 0));
+    if (!copy) return failure("[listen." + endpoint.name + "] no descriptor is left");
+    open.sockets.push_back(ListeningSocket::inherited(std::move(copy)));
+  }
+  if (!open.sockets.empty()) return open;
   auto socket = ListeningSocket::open(endpoint.address);
   if (!socket) {
     return failure("[listen." + endpoint.name + "] " + socket.error().message);
   }
-  return Open{endpoint.address, std::move(*socket)};
+  open.sockets.push_back(std::move(*socket));
+  return open;
 }
 
 std::vector<Error> Server::open(std::vector<Endpoint> endpoints) {
   std::vector<Error> errors;
-  for (Endpoint& endpoint : endpoints) {
-    auto opened = open_one(endpoint);
+  std::vector<std::vector<size_t>> claimed = claims(endpoints);
+  for (size_t i = 0; i < endpoints.size(); ++i) {
+    auto opened = open_one(endpoints[i], std::move(claimed[i]));
     if (opened) {
-      open_.insert_or_assign(endpoint.name, std::move(*opened));
-      not_started_.push_back(std::move(endpoint));
+      open_.insert_or_assign(endpoints[i].name, std::move(*opened));
+      not_started_.push_back(std::move(endpoints[i]));
     } else {
       errors.push_back(opened.error());
     }
@@ -56,10 +86,15 @@ std::vector<Error> Server::open(std::vector<Endpoint> endpoints) {
 std::vector<Error> Server::replace(std::vector<Endpoint> endpoints) {
   std::vector<Error> errors;
   std::map<std::string, Open> opened;
-  for (const Endpoint& endpoint : endpoints) {
+  std::vector<std::vector<size_t>> claimed = claims(endpoints);
+  for (size_t i = 0; i < endpoints.size(); ++i) {
+    const Endpoint& endpoint = endpoints[i];
     const auto old = open_.find(endpoint.name);
-    if (old != open_.end() && old->second.address == endpoint.address) continue;
-    auto fresh = open_one(endpoint);
+    if (old != open_.end() && old->second.address == endpoint.address &&
+        old->second.claimed == claimed[i]) {
+      continue;
+    }
+    auto fresh = open_one(endpoint, std::move(claimed[i]));
     if (fresh) {
       opened.emplace(endpoint.name, std::move(*fresh));
     } else {
@@ -79,40 +114,38 @@ std::vector<Error> Server::replace(std::vector<Endpoint> endpoints) {
   }
   for (auto& [name, gone] : open_) close_acceptors(gone);
   open_ = std::move(next);
+  log_unclaimed();
   return {};
 }
 
 void Server::accept_on(Open& open, const Endpoint& endpoint) {
   for (const auto& loop : loops_) {
-    auto acceptor =
-        std::make_shared<Acceptor>(*loop, log_, endpoint.name, endpoint.make, open.paused);
-    open.acceptors.push_back(acceptor);
-    FileDescriptor own(fcntl(open.socket.get(), F_DUPFD_CLOEXEC, 0));
-    if (!own) {
-      log_.error("listener-short", "no descriptor to listen with on every thread",
-                 {{"listener", endpoint.name}});
-      continue;
-    }
-    loop->post([acceptor, fd = own.release()] { acceptor->start(FileDescriptor(fd)); });
+    for (const ListeningSocket& socket : open.sockets) listen_on(open, endpoint, socket, *loop);
   }
 }
 
+void Server::listen_on(Open& open, const Endpoint& endpoint, const ListeningSocket& socket,
+                       EventLoop& loop) {
+  FileDescriptor own(fcntl(socket.get(), F_DUPFD_CLOEXEC, 0));
+  if (!own) {
+    log_.error("listener-short", "no descriptor to listen with on every thread",
+               {{"listener", endpoint.name}});
+    return;
+  }
+  auto acceptor = std::make_shared<Acceptor>(loop, log_, endpoint.name, endpoint.make, open.paused);
+  open.acceptors.emplace_back(loop.index(), acceptor);
+  loop.post([acceptor, fd = own.release()] { acceptor->start(FileDescriptor(fd)); });
+}
+
 void Server::close_acceptors(Open& open) {
-  for (size_t i = 0; i < open.acceptors.size(); ++i) {
-    loops_[i]->post([acceptor = open.acceptors[i]] { acceptor->stop(); });
+  for (auto& [loop_index, acceptor] : open.acceptors) {
+    loops_[loop_index]->post([acceptor = acceptor] { acceptor->stop(); });
   }
   open.acceptors.clear();
 }
 
 void Server::start() {
-  for (const InheritedSocket& socket : inherited_) {
-    if (!socket.fd) continue;
-    log_.warning("socket-unclaimed",
-                 "a socket of the service manager belongs to no [listen.*]; give it the address or "
-                 "FileDescriptorName= of one",
-                 {{"name", socket.name},
-                  {"address", socket.address ? to_string(*socket.address) : "unknown"}});
-  }
+  log_unclaimed();
   for (const auto& loop : loops_) loop->start();
   for (const Endpoint& endpoint : not_started_) accept_on(open_.at(endpoint.name), endpoint);
   not_started_.clear();
@@ -128,7 +161,12 @@ void Server::stop(std::chrono::milliseconds grace) {
 std::vector<EndpointStatus> Server::status() const {
   std::vector<EndpointStatus> all;
   for (const auto& [name, open] : open_) {
-    all.push_back({name, open.socket.is_inherited(), !open.paused->load()});
+    EndpointStatus status{name, {}, !open.claimed.empty(), !open.paused->load()};
+    for (const size_t index : open.claimed) {
+      if (inherited_[index].address) status.addresses.push_back(*inherited_[index].address);
+    }
+    if (status.addresses.empty()) status.addresses.push_back(open.address);
+    all.push_back(std::move(status));
   }
   return all;
 }

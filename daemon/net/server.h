@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "daemon/net/event_loop.h"
@@ -21,6 +22,7 @@ struct Endpoint {
 // How a socket is, for `saslatch status`.
 struct EndpointStatus {
   std::string name;
+  std::vector<SocketAddress> addresses;  // where clients find it
   bool inherited = false;
   bool accepting = true;  // false: paused, as no descriptor is left
 };
@@ -33,8 +35,9 @@ class Server {
   ~Server();
 
   // Sockets of the service manager: each belongs to the endpoint with its address, else to the one
-  // with its name. One that nobody claims is logged and kept open, unused, since closing it would
-  // refuse its clients.
+  // with its name, so that one endpoint may have several; an endpoint with any opens none of its
+  // own. All are kept open to the end, since closing one would refuse its clients; one that nobody
+  // claims is logged.
   void inherit(std::vector<InheritedSocket> sockets);
 
   // Opens what is not open yet. Returns every socket that could not be opened; those that could be
@@ -58,12 +61,20 @@ class Server {
  private:
   struct Open {
     SocketAddress address;
-    ListeningSocket socket;
-    std::vector<std::shared_ptr<Acceptor>> acceptors = {};  // one a loop
+    std::vector<size_t> claimed;  // which of inherited_; none: a socket of its own
+    std::vector<ListeningSocket> sockets;
+    // One for each loop, named by its index, and socket.
+    std::vector<std::pair<size_t, std::shared_ptr<Acceptor>>> acceptors = {};
     std::shared_ptr<std::atomic<bool>> paused = std::make_shared<std::atomic<bool>>(false);
   };
 
-  Result<Open> open_one(const Endpoint& endpoint);
+  // For each endpoint, which of inherited_ belong to it.
+  [[nodiscard]] std::vector<std::vector<size_t>> claims(
+      const std::vector<Endpoint>& endpoints) const;
+  void log_unclaimed();
+  Result<Open> open_one(const Endpoint& endpoint, std::vector<size_t> claimed);
+  void listen_on(Open& open, const Endpoint& endpoint, const ListeningSocket& socket,
+                 EventLoop& loop);
   void accept_on(Open& open, const Endpoint& endpoint);
   void close_acceptors(Open& open);
 

@@ -184,5 +184,21 @@ TEST(JudgePostfix, AnAbsolutePathIsWellOutsideOfAChroot) {
   }
 }
 
+TEST(JudgePostfix, KnowsTheSocketsThatSystemdGave) {
+  PostfixSettings postfix = good_postfix();
+  postfix["smtpd_sasl_path"] = "private/saslatch";
+  const config::Config config = one_socket("/run/saslatch/auth");
+  const std::string in_queue = postfix["queue_directory"] + "/private/saslatch";
+  const std::string name = config.listen.front().name;
+  for (const Finding& finding : judge_postfix(postfix, config, {{name, in_queue}})) {
+    EXPECT_EQ(to_string(finding.health), "ok") << finding.what;
+  }
+  postfix["smtpd_sasl_path"] = "private/auth";
+  const Findings wrong =
+      judge_postfix(postfix, config, {{name, "/run/saslatch/auth"}, {name, in_queue}});
+  ASSERT_EQ(wrong.size(), 1u);
+  EXPECT_EQ(wrong.front().mend, "postconf -e smtpd_sasl_path=private/saslatch");
+}
+
 }  // namespace
 }  // namespace saslatch::cli

@@ -40,8 +40,13 @@ ControlWorld::ControlWorld()
   daemon.user = "saslatch";
   daemon.policy_mode = "enforce";
   daemon.preset = "small-site";
-  daemon.listeners = {
-      {"postfix", "dovecot", "/var/spool/postfix/private/saslatch", false, true, 12}};
+  daemon.listeners = {{"postfix",
+                       "dovecot",
+                       "/var/spool/postfix/private/saslatch",
+                       {"/var/spool/postfix/private/saslatch"},
+                       false,
+                       true,
+                       12}};
   daemon.passdbs = {{"embedded", "embedded", true, "", 3}};
   daemon.state = {"/var/lib/saslatch/state.db", ""};
   daemon.audit = {"/var/log/saslatch/audit.jsonl", ""};

@@ -169,37 +169,77 @@ TEST_F(ServerTest, ChangesNothingWhenOneOfTheNewEndpointsFails) {
   server.stop(std::chrono::milliseconds(1000));
 }
 
-TEST_F(ServerTest, TakesAnInheritedSocketByAddressOrByName) {
-  Server manager{1, clock, metrics, log};
-  const auto make = [&](const char* name) {
-    UnixAddress address;
-    address.path = folder / name;
-    return ListeningSocket::open(address);
-  };
-  auto by_address = make("a");
-  auto by_name = make("elsewhere");
-  ASSERT_TRUE(by_address && by_name);
-  const auto inherit = [&](const ListeningSocket& socket, const char* name, const char* path) {
-    InheritedSocket inherited;
-    inherited.fd = FileDescriptor(dup(socket.get()));
-    inherited.name = name;
+// A service manager that holds sockets of its own and gives copies of them.
+class InheritingServerTest : public ServerTest {
+ protected:
+  void hold(const char* path) {
     UnixAddress address;
     address.path = folder / path;
-    inherited.address = address;
-    return inherited;
-  };
-  std::vector<InheritedSocket> sockets;
-  sockets.push_back(inherit(*by_address, "x", "a"));
-  sockets.push_back(inherit(*by_name, "b", "elsewhere"));
-  server.inherit(std::move(sockets));
+    auto socket = ListeningSocket::open(address);
+    ASSERT_TRUE(socket);
+    held_.push_back(std::move(*socket));
+    InheritedSocket given;
+    given.fd = FileDescriptor(dup(held_.back().get()));
+    given.address = address;
+    given_.push_back(std::move(given));
+  }
+  void give(std::initializer_list<const char*> names) {
+    size_t next = 0;
+    for (const char* name : names) given_.at(next++).name = name;
+    server.inherit(std::move(given_));
+  }
+  std::string echo(const char* path) {
+    Client client(folder / path);
+    if (!client.is_connected()) return "not connected";
+    client.say("hi");
+    return client.read(2);
+  }
+
+ private:
+  std::vector<ListeningSocket> held_;
+  std::vector<InheritedSocket> given_;
+};
+
+TEST_F(InheritingServerTest, TakesAnInheritedSocketByAddressOrByName) {
+  hold("a");
+  hold("elsewhere");
+  give({"x", "b"});
   ASSERT_TRUE(server.open(endpoints({"a", "b"})).empty());
   server.start();
   for (const EndpointStatus& status : server.status()) EXPECT_TRUE(status.inherited);
-  Client client(folder / "elsewhere");
-  client.say("hi");
-  EXPECT_EQ(client.read(2), "hi");
+  EXPECT_EQ(echo("elsewhere"), "hi");
   server.stop(std::chrono::milliseconds(1000));
   EXPECT_TRUE(std::filesystem::exists(folder / "a")) << "an inherited socket is never unlinked";
+}
+
+TEST_F(InheritingServerTest, ServesEverySocketThatOneEndpointWasGiven) {
+  hold("a");
+  hold("elsewhere");
+  give({"a", "a"});
+  ASSERT_TRUE(server.open(endpoints({"a"})).empty());
+  server.start();
+  ASSERT_EQ(server.status().size(), 1u);
+  EXPECT_EQ(server.status()[0].addresses.size(), 2u);
+  EXPECT_EQ(echo("a"), "hi");
+  EXPECT_EQ(echo("elsewhere"), "hi");
+  server.stop(std::chrono::milliseconds(1000));
+}
+
+TEST_F(InheritingServerTest, GivesASocketToTheEndpointThatAReloadNamesForIt) {
+  hold("a");
+  hold("b");
+  give({"a", "a"});
+  ASSERT_TRUE(server.open(endpoints({"a"})).empty());
+  server.start();
+  ASSERT_TRUE(server.replace({endpoint("a"), endpoint("b", 2)}).empty());
+  EXPECT_EQ(echo("a"), "hi");
+  Client doubled(folder / "b");
+  doubled.say("hi");
+  EXPECT_EQ(doubled.read(4), "hihi");
+  ASSERT_TRUE(server.replace({endpoint("b")}).empty());
+  ASSERT_TRUE(server.replace({endpoint("a")}).empty());
+  EXPECT_EQ(echo("a"), "hi") << "a socket that nobody claimed for a while was lost";
+  server.stop(std::chrono::milliseconds(1000));
 }
 
 }  // namespace
