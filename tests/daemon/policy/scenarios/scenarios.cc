@@ -79,30 +79,9 @@ class Day {
   void owners(const std::vector<Login>& logins) { enter(logins, Who::kOwner, Together::kParallel); }
   void others(const std::vector<Login>& logins) { enter(logins, Who::kOther, Together::kParallel); }
 
-  Result result() {
-    const std::vector<Fate> fates = site_.fates();
-    if (fates.size() != who_.size()) throw std::logic_error("a login without a fate");
-    Result result;
-    for (size_t i = 0; i < fates.size(); ++i) {
-      switch (who_[i]) {
-        case Who::kAttacker:
-          ++result.guesses;
-          result.let_through += fates[i] == Fate::kWrong ? 1 : 0;
-          break;
-        case Who::kOwner:
-          ++result.owners;
-          result.owners_refused += fates[i] == Fate::kIn ? 0 : 1;
-          break;
-        case Who::kOther:
-          break;
-      }
-    }
-    return result;
-  }
+  [[nodiscard]] std::vector<Who> who() const { return who_; }
 
  private:
-  enum class Who { kAttacker, kOwner, kOther };
-
   void enter(const Login& login, Who who) {
     who_.push_back(who);
     site_.login(login);
@@ -329,10 +308,32 @@ const std::vector<Scenario>& scenarios() {
   return kScenarios;
 }
 
-Result run(const Scenario& scenario, Site& site) {
+std::vector<Who> play(const Scenario& scenario, Site& site) {
   Day day(site);
   scenario.run(day);
-  return day.result();
+  return day.who();
+}
+
+Result run(const Scenario& scenario, Site& site) {
+  const std::vector<Who> who = play(scenario, site);
+  const std::vector<Fate> fates = site.fates();
+  if (fates.size() != who.size()) throw std::logic_error("a login without a fate");
+  Result result;
+  for (size_t i = 0; i < fates.size(); ++i) {
+    switch (who[i]) {
+      case Who::kAttacker:
+        ++result.guesses;
+        result.let_through += fates[i] == Fate::kWrong ? 1 : 0;
+        break;
+      case Who::kOwner:
+        ++result.owners;
+        result.owners_refused += fates[i] == Fate::kIn ? 0 : 1;
+        break;
+      case Who::kOther:
+        break;
+    }
+  }
+  return result;
 }
 
 Result run(const Scenario& scenario, const std::vector<Rule>& rules) {

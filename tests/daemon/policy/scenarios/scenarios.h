@@ -49,6 +49,10 @@ class Site {
   virtual std::vector<Fate> fates() = 0;
 };
 
+// Whose login it was: of an attacker, an owner with the right password, or one whose fate is not
+// asked.
+enum class Who { kAttacker, kOwner, kOther };
+
 class Day;
 
 // An attack, or a bad day, against any set of rules. The same runs in the tests, over the socket,
@@ -65,6 +69,8 @@ const std::vector<Scenario>& scenarios();
 // For GoogleTest.
 inline void PrintTo(const Scenario& scenario, std::ostream* out) { *out << scenario.name; }
 
+// Plays it; whose each login was, by number.
+std::vector<Who> play(const Scenario& scenario, Site& site);
 Result run(const Scenario& scenario, Site& site);
 // The same on an engine alone.
 Result run(const Scenario& scenario, const std::vector<Rule>& rules);
