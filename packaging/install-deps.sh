@@ -12,7 +12,7 @@ programs=$repo/build/test-programs
 
 build=(cmake ninja-build g++ pkg-config python3
   libboost-dev libboost-program-options-dev libssl-dev libsodium-dev libcrypt-dev libsqlite3-dev
-  libsystemd-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libexpected-dev prometheus-cpp-dev)
+  libsystemd-dev libsasl2-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libexpected-dev prometheus-cpp-dev)
 demo=(postfix swaks openssl libnet-ssleay-perl libdigest-hmac-perl)
 tests=(libgtest-dev libgmock-dev libbenchmark-dev mandoc dovecot-core gsasl
   libnss-wrapper)  # Exim asks for the user Debian-exim by name; the wrapper spares the machine one
