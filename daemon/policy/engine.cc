@@ -148,10 +148,17 @@ Engine::Impl::Room Engine::Impl::take(Body& body, bool account, Time now, const 
   body.holds.reserve(body.holds.size() + groups.size());
   for (size_t i = 0; i < groups.size(); ++i) {
     if (account && !groups[i].of_account()) continue;
+    const uint64_t applies = rules_for(body, groups[i], account);
+    // A success gives back what an account's rules have counted, those that spare it too.
+    if (applies == 0 && !groups[i].of_account()) continue;
     const auto subject = subject_of(groups[i], body, account);
     if (!subject) continue;
     Hold hold{*subject, account ? body.account_key : body.user_key, static_cast<uint16_t>(i),
-              account};
+              account, applies};
+    if (applies == 0) {
+      body.holds.push_back(hold);
+      continue;
+    }
     // A refusal further on goes before waiting here: look on, without reserving.
     const bool only_look = result != Room::kFree;
     const Room room = enter(body, hold, now, only_look, waiter, refusal);
@@ -162,7 +169,18 @@ Engine::Impl::Room Engine::Impl::take(Body& body, bool account, Time now, const 
   return result;
 }
 
-// One subject: the rules that apply, whether one of them refuses, and the reservations.
+// The group's rules that count the attempt: those that see it and do not spare it, as bits.
+uint64_t Engine::Impl::rules_for(const Body& body, const Group& group, bool account) {
+  uint64_t applies = 0;
+  for (size_t i = 0; i < group.rules.size(); ++i) {
+    const Rule& rule = body.config->rules[group.rules[i]].rule;
+    const bool spared = rule.spare_familiar && body.is_familiar_for(account);
+    if (!spared && body.is_visible_to(rule.count)) applies |= uint64_t{1} << i;
+  }
+  return applies;
+}
+
+// One subject: whether a rule that applies refuses, and the reservations.
 Engine::Impl::Room Engine::Impl::enter(Body& body, Hold& hold, Time now, bool only_look,
                                        const Waiter& waiter, Refusal& refusal) {
   const Compiled& config = *body.config;
@@ -170,10 +188,8 @@ Engine::Impl::Room Engine::Impl::enter(Body& body, Hold& hold, Time now, bool on
   Stripe& here = stripe(hold.subject);
   const std::lock_guard guard(here.mutex);
   for (size_t i = 0; i < group.rules.size(); ++i) {
+    if ((hold.applies >> i & 1) == 0) continue;
     const CompiledRule& rule = config.rules[group.rules[i]];
-    if (rule.rule.spare_familiar && body.is_familiar_for(hold)) continue;
-    if (!body.is_visible_to(rule.rule.count)) continue;
-    hold.applies |= uint64_t{1} << i;
     if (is_struck(here, body, hold, rule, now, refusal)) return Room::kRefused;
   }
   if (only_look) return Room::kFree;

@@ -52,8 +52,8 @@ struct Ticket::Body {
     if (count == Count::kDistinctPasswords) return fingerprint.has_value();
     return count != Count::kDistinctUsers || !user.empty();
   }
-  [[nodiscard]] bool is_familiar_for(const Hold& hold) const {
-    return hold.account ? account_familiar : familiar;
+  [[nodiscard]] bool is_familiar_for(bool as_account) const {
+    return as_account ? account_familiar : familiar;
   }
   // Whom it is counted for, as an administrator reads it.
   [[nodiscard]] std::string subject_text(const Hold& hold) const;
@@ -142,6 +142,7 @@ class Engine::Impl {
   // engine.cc
   Decision decide(std::unique_ptr<Body>& body, bool account, Time now, const Waiter& waiter);
   Room take(Body& body, bool account, Time now, const Waiter& waiter, Refusal& refusal);
+  static uint64_t rules_for(const Body& body, const Group& group, bool account);
   Room enter(Body& body, Hold& hold, Time now, bool only_look, const Waiter& waiter,
              Refusal& refusal);
   bool is_struck(Stripe& stripe, Body& body, const Hold& hold, const CompiledRule& rule, Time now,
