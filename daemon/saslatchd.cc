@@ -1,5 +1,6 @@
 #include "daemon/saslatchd.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -77,6 +78,21 @@ Result<net::SocketAddress> socket_address(const config::ListenConfig& listen) {
     }
   }
   return net::SocketAddress(address);
+}
+
+// To whom a userdb socket tells of its own uid only: who is neither its owner nor in its group,
+// where everybody may connect (mode 0666). So does Dovecot. nullopt: tells everything.
+std::optional<uint32_t> only_uid(const config::ListenConfig& listen, int socket) {
+  const auto* const path = std::get_if<std::string>(&listen.socket);
+  if (path == nullptr || listen.mode != 0666) return std::nullopt;
+  const auto peer = net::peer_of(socket);
+  if (!peer) return UINT32_MAX;
+  struct stat file {};
+  const bool is_known = stat(path->c_str(), &file) == 0;
+  if (peer->uid == 0 || (is_known && (peer->uid == file.st_uid || peer->gid == file.st_gid))) {
+    return std::nullopt;
+  }
+  return peer->uid;
 }
 
 // Whom a daemon that was started as root becomes; nullopt: it stays what it is.
@@ -208,10 +224,10 @@ std::optional<Saslatchd::StartError> Saslatchd::open_sockets(const std::optional
   net::Endpoint endpoint{std::string(kControl), control,
                          [this, own_uid](const net::NewConnection& connection, Now now) {
                            // Without a credential nobody may change anything.
-                           const uint32_t uid =
-                               net::peer_uid(connection.socket).value_or(UINT32_MAX);
+                           const auto peer = net::peer_of(connection.socket);
                            return std::make_unique<control::ControlSession>(
-                               control::make_peer(uid, own_uid), commands_, now);
+                               control::make_peer(peer ? peer->uid : UINT32_MAX, own_uid),
+                               commands_, now);
                          }};
   std::vector<net::Endpoint> control_endpoints;
   control_endpoints.push_back(std::move(endpoint));
@@ -237,8 +253,8 @@ Result<std::vector<net::Endpoint>> Saslatchd::endpoints(const config::Config& co
 }
 
 net::SessionFactory Saslatchd::session_factory(const config::ListenConfig& listen) {
-  return [this, name = listen.name, protocol = listen.protocol, count = connections_[listen.name]](
-             const net::NewConnection& connection, Now now) -> std::unique_ptr<Session> {
+  return [this, listen, count = connections_[listen.name]](const net::NewConnection& connection,
+                                                           Now now) -> std::unique_ptr<Session> {
     count->fetch_add(1, std::memory_order_relaxed);
     std::shared_ptr<void> counted(
         nullptr, [count](void*) { count->fetch_sub(1, std::memory_order_relaxed); });
@@ -247,15 +263,16 @@ net::SessionFactory Saslatchd::session_factory(const config::ListenConfig& liste
                        log_,
                        cells_[connection.loop_index],
                        connection.mailbox,
-                       name,
+                       listen.name,
                        connection.number,
                        static_cast<uint32_t>(getpid()),
                        std::move(counted)};
-    switch (protocol) {
+    switch (listen.protocol) {
       case config::ListenProtocol::kDovecot:
         return std::make_unique<DovecotSession>(std::move(parts));
       case config::ListenProtocol::kDovecotMaster:
-        return std::make_unique<MasterSession>(std::move(parts));
+        return std::make_unique<MasterSession>(std::move(parts),
+                                               only_uid(listen, connection.socket));
       case config::ListenProtocol::kSaslauthd:
         return std::make_unique<SaslauthdSession>(std::move(parts));
       case config::ListenProtocol::kMetrics:

@@ -31,11 +31,11 @@ bool only_spares_left(int fd) {
 
 }  // namespace
 
-std::optional<uint32_t> peer_uid(int socket) {
+std::optional<Peer> peer_of(int socket) {
   ucred peer{};
   socklen_t size = sizeof peer;
   if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return std::nullopt;
-  return peer.uid;
+  return Peer{peer.uid, peer.gid};
 }
 
 Acceptor::Acceptor(EventLoop& loop, Log& log, std::string listener, SessionFactory make,

@@ -26,7 +26,11 @@ struct NewConnection {
 };
 
 // Who is at the other end of a UNIX socket, as the kernel says; nullopt for others.
-std::optional<uint32_t> peer_uid(int socket);
+struct Peer {
+  uint32_t uid = 0;
+  uint32_t gid = 0;
+};
+std::optional<Peer> peer_of(int socket);
 
 using SessionFactory =
     std::function<std::unique_ptr<Session>(const NewConnection& connection, Now now)>;

@@ -80,8 +80,8 @@ class MasterSession::ListJob final : public QueuedCheck {
   std::string mask_;
 };
 
-MasterSession::MasterSession(SessionParts parts)
-    : parts_(std::move(parts)), server_(parts_.server_pid) {}
+MasterSession::MasterSession(SessionParts parts, std::optional<uint32_t> only_uid)
+    : parts_(std::move(parts)), only_uid_(only_uid), server_(parts_.server_pid) {}
 
 void MasterSession::receive(std::string_view bytes, Now now) {
   if (closing_ || ending_) return;
@@ -105,6 +105,10 @@ void MasterSession::take(const dovecot::UserRequest& request, Now now) {
 }
 
 void MasterSession::take(const dovecot::ListRequest& request, Now now) {
+  if (only_uid_) {
+    server_.list_done(request.id, false);
+    return say_restricted(request.id);
+  }
   parts_.services.workers.submit(
       std::make_unique<ListJob>(this, parts_.settings, request.id, request.mask, now));
 }
@@ -121,6 +125,10 @@ void MasterSession::take(const dovecot::ProtocolError& error, Now) {
 
 void MasterSession::on_found(uint32_t id, const passdb::Lookup& lookup) {
   if (const auto* const account = std::get_if<passdb::Account>(&lookup)) {
+    if (only_uid_ && account->uid.value_or(parts_.settings->nobody_uid) != *only_uid_) {
+      server_.fail(id);
+      return say_restricted(id);
+    }
     server_.found(id, {.name = account->name,
                        .uid = account->uid.value_or(parts_.settings->nobody_uid),
                        .gid = account->gid.value_or(parts_.settings->nobody_gid),
@@ -130,6 +138,17 @@ void MasterSession::on_found(uint32_t id, const passdb::Lookup& lookup) {
   } else {
     server_.fail(id);
   }
+}
+
+void MasterSession::say_restricted(uint32_t id) {
+  parts_.log.warning(
+      "userdb-restricted",
+      "a client that is neither the owner of a 0666 socket nor in its group asked for "
+      "another user's account; use mode 0660 and the group of the mail server",
+      {{"listener", parts_.listener},
+       {"connection", std::to_string(parts_.connection)},
+       {"request", std::to_string(id)},
+       {"uid", std::to_string(*only_uid_)}});
 }
 
 void MasterSession::on_listed(uint32_t id, const std::vector<std::string>& names, bool is_whole,

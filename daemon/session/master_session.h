@@ -13,7 +13,9 @@ namespace saslatch {
 // there is. Lookups run on workers; no password is seen here, nothing is counted.
 class MasterSession final : public Session {
  public:
-  explicit MasterSession(SessionParts parts);
+  // `only_uid`: a client that learns of accounts with this uid alone, and of no list. Whatever else
+  // it asks is answered as a temporary failure, since "no such user" would bounce mail.
+  explicit MasterSession(SessionParts parts, std::optional<uint32_t> only_uid = std::nullopt);
 
   void receive(std::string_view bytes, Now now) override;
   void end_of_input(Now now) override;
@@ -34,10 +36,12 @@ class MasterSession final : public Session {
   void take(const dovecot::UserRequest& request, Now now);
   void take(const dovecot::ListRequest& request, Now now);
   void take(const dovecot::ProtocolError& error, Now now);
+  void say_restricted(uint32_t id);
   void on_found(uint32_t id, const passdb::Lookup& lookup);
   void on_listed(uint32_t id, const std::vector<std::string>& names, bool is_whole, Now now);
 
   SessionParts parts_;
+  const std::optional<uint32_t> only_uid_;
   dovecot::MasterServer server_;
   bool closing_ = false;
   bool ending_ = false;  // no more requests; what is under way is still answered

@@ -1,5 +1,7 @@
 """The real doveadm against our sockets: Dovecot's own client of both protocols."""
 
+import os
+import socket
 import unittest
 
 from harness import clients, programs, setups
@@ -52,6 +54,43 @@ class Doveadm(IntegrationCase):
                 _, text = clients.doveadm_user(self.config, self.userdb, mask)
                 self.assertEqual(sorted(w for w in text.split() if "@" in w and "*" not in w),
                                  names, text)
+
+    def test_a_userdb_socket_open_to_all_tells_strangers_of_themselves_only(self):
+        box = self.own_box()
+        os.chmod(box.path("."), 0o755)
+        daemon = setups.on_socket(box, listeners={
+            "userdb": "protocol = dovecot-master\nmode = 0666\n"}).start()
+        daemon.add_user(ALICE, PASSWORD)
+
+        def ask(*lines, uid=None):
+            """The answer of each line, to root or to a process of that uid."""
+            with socket.socket(socket.AF_UNIX) as client:
+                client.settimeout(20)
+                if uid is not None:
+                    os.setresgid(-1, uid, -1)
+                    os.setresuid(-1, uid, -1)
+                try:
+                    client.connect(str(daemon.socket))
+                finally:
+                    if uid is not None:
+                        os.setresuid(-1, 0, -1)
+                        os.setresgid(-1, 0, -1)
+                stream = client.makefile("rw", newline="\n")
+                while not stream.readline().startswith("SPID"):
+                    pass
+                stream.write("VERSION\t1\t0\n" + "".join(lines))
+                stream.flush()
+                return [stream.readline().rstrip("\n") for _ in lines]
+
+        user = f"USER\t1\t{ALICE}\tservice=doveadm\n"
+        listing = "LIST\t2\tservice=doveadm\n"
+        self.assertTrue(ask(user)[0].startswith("USER\t1\t" + ALICE))
+        if os.geteuid() != 0:
+            self.skipTest("only root can be somebody else")
+        self.assertEqual(ask(user, uid=12345), ["FAIL\t1"])
+        self.assertEqual(ask(listing, uid=12345), ["DONE\t2\tfail"])
+        self.assertTrue(ask(user, uid=65534)[0].startswith("USER\t1\t" + ALICE))
+        self.assertIn("userdb-restricted", daemon.log())
 
 
 if __name__ == "__main__":
