@@ -1,7 +1,10 @@
 #include "daemon/environment.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <utility>
 
 #include "daemon/passdb/embedded.h"
@@ -54,6 +57,14 @@ config::Environment::Trouble RealEnvironment::passdb(const config::PassdbConfig&
           .check_readable();
   if (!readable) return readable.error().message;
   return std::nullopt;
+}
+
+uint64_t resident_memory_bytes() {
+  std::ifstream statm("/proc/self/statm");  // in pages: size, resident, ...
+  uint64_t size = 0;
+  uint64_t resident = 0;
+  if (!(statm >> size >> resident)) return 0;
+  return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
 }  // namespace saslatch

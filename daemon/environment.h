@@ -1,6 +1,7 @@
 #ifndef SASLATCH_DAEMON_ENVIRONMENT_H_
 #define SASLATCH_DAEMON_ENVIRONMENT_H_
 
+#include <cstdint>
 #include <vector>
 
 #include "daemon/config/check.h"
@@ -20,6 +21,9 @@ class RealEnvironment final : public config::SystemEnvironment {
  private:
   std::vector<config::PassdbConfig> running_;
 };
+
+// Of this process, as the kernel counts it; 0 where it does not say.
+uint64_t resident_memory_bytes();
 
 }  // namespace saslatch
 

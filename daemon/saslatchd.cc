@@ -373,17 +373,32 @@ void Saslatchd::restore_state() {
 }
 
 void Saslatchd::update_gauges(Now now) {
-  if (!store_.health().is_writable) metrics_.state_write_failures.add();
+  const bool is_writable = store_.health().is_writable;
+  if (!is_writable) metrics_.state_write_failures.add();
+  metrics_.state_writable.set(is_writable ? 1 : 0);
   const policy::Figures figures = engine_.figures(now.policy);
   metrics_.subjects.set(static_cast<int64_t>(figures.subjects));
   metrics_.locks.set(static_cast<int64_t>(figures.locks));
   metrics_.familiar_networks.set(static_cast<int64_t>(figures.familiar));
-  audit_file_.with(
-      [this](FileAuditSink& sink) { metrics_.audit_dropped.add(sink.take_dropped()); });
+  metrics_.policy_memory_bytes.set(static_cast<int64_t>(figures.bytes));
+  metrics_.resident_memory_bytes.set(static_cast<int64_t>(resident_memory_bytes()));
+  metrics_.subjects_evicted.follow(figures.evicted);
+  metrics_.locks_evicted.follow(figures.evicted_locks);
+  metrics_.set_locks_by_rule({figures.locks_by_rule.begin(), figures.locks_by_rule.end()});
+  metrics_.audit_writable.set(1);
+  audit_file_.with([this](FileAuditSink& sink) {
+    metrics_.audit_dropped.add(sink.take_dropped());
+    metrics_.audit_writable.set(sink.trouble().empty() ? 1 : 0);
+  });
   const std::lock_guard lock(reload_mutex_);
-  metrics_.passdbs_down.set(std::count_if(
-      passdbs_.chain.begin(), passdbs_.chain.end(),
-      [](const std::shared_ptr<passdb::Passdb>& passdb) { return !passdb->status().available; }));
+  metrics_.subjects_limit.set(static_cast<int64_t>(config_.policy.max_subjects));
+  std::vector<std::pair<std::string, bool>> passdbs;
+  for (const auto& passdb : passdbs_.chain) {
+    passdbs.emplace_back(passdb->name(), passdb->status().available);
+  }
+  metrics_.passdbs_down.set(std::count_if(passdbs.begin(), passdbs.end(),
+                                          [](const auto& passdb) { return !passdb.second; }));
+  metrics_.set_passdbs(std::move(passdbs));
 }
 
 void Saslatchd::hang_up() {

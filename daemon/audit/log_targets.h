@@ -24,7 +24,8 @@ bool journal_is_supported();
 //          (or, where stderr is the journal, <6>saslatchd: NAME: ..., so that it knows the
 //          priority)
 // syslog:  NAME: text key=value ... as `saslatchd[PID]`, facility mail
-// journal: the same as MESSAGE, and PRIORITY, SASLATCH_NAME and a SASLATCH_KEY for each field
+// journal: the same as MESSAGE, and PRIORITY, SASLATCH_NAME and a SASLATCH_KEY for each field;
+//          syslog where no journal runs
 //
 // An error if `target` is kJournal and journal_is_supported() is false. One log at a time: syslog's
 // identity is the process's.

@@ -75,7 +75,7 @@ std::vector<Key<Config>> daemon_keys() {
                              {"journal", LogTarget::kJournal},
                              {"syslog", LogTarget::kSyslog}}),
           [](auto& c) -> auto& { return c.daemon.log_target; },
-          "Where log lines go. syslog uses the facility mail."),
+          "Where log lines go. syslog uses the facility mail; so does journal where none runs."),
       key<T>(
           "log-level",
           one_of<LogLevel>({{"debug", LogLevel::kDebug},

@@ -48,7 +48,7 @@ Json attempts(const MetricsSnapshot& figures) {
     all[std::string(to_string(outcome))] = figures.attempts(outcome);
     total += figures.attempts(outcome);
   }
-  all["mean_us"] = total == 0 ? 0 : figures.latency_sum_us / total;
+  all["mean_us"] = total == 0 ? 0 : figures.latency.sum_us / total;
   return all;
 }
 

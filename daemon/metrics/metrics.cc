@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <thread>
+#include <utility>
 
 namespace saslatch {
 namespace {
@@ -63,10 +64,30 @@ void Metrics::count(const AuthEvent& event) {
   const bool ours = event.cause != AuthCause::kMechanism;
   add(s.by_mechanism[ours ? mechanisms_.index(event.mech) : kMaxNames][outcome]);
   add(s.by_listener[listeners_.index(event.listener)][outcome]);
-  const int64_t took = std::max<int64_t>(event.took.count(), 0);
-  const auto bound = std::lower_bound(kLatencyBounds.begin(), kLatencyBounds.end(), took);
-  add(s.latency[static_cast<size_t>(bound - kLatencyBounds.begin())]);
-  add(s.latency_sum_us, static_cast<uint64_t>(took));
+  s.latency.observe(event.took);
+}
+
+void Histogram::observe(std::chrono::nanoseconds took) {
+  const int64_t us =
+      std::max<int64_t>(std::chrono::duration_cast<std::chrono::microseconds>(took).count(), 0);
+  const auto bound = std::lower_bound(kLatencyBounds.begin(), kLatencyBounds.end(), us);
+  add(buckets_[static_cast<size_t>(bound - kLatencyBounds.begin())]);
+  add(sum_us_, static_cast<uint64_t>(us));
+}
+
+void Histogram::add_to(HistogramSnapshot& sum) const {
+  for (size_t i = 0; i < buckets_.size(); ++i) sum.buckets[i] += read(buckets_[i]);
+  sum.sum_us += read(sum_us_);
+}
+
+void Metrics::set_locks_by_rule(std::vector<std::pair<std::string, uint64_t>> by_rule) {
+  const std::lock_guard lock(labelled_);
+  locks_by_rule_ = std::move(by_rule);
+}
+
+void Metrics::set_passdbs(std::vector<std::pair<std::string, bool>> passdbs) {
+  const std::lock_guard lock(labelled_);
+  passdbs_ = std::move(passdbs);
 }
 
 MetricsSnapshot Metrics::snapshot() const {
@@ -87,11 +108,21 @@ MetricsSnapshot Metrics::snapshot() const {
     }
     add_names(all.by_mechanism, mechanisms_, s.by_mechanism);
     add_names(all.by_listener, listeners_, s.by_listener);
-    for (size_t i = 0; i < all.latency.size(); ++i) all.latency[i] += read(s.latency[i]);
-    all.latency_sum_us += read(s.latency_sum_us);
+    s.latency.add_to(all.latency);
   }
+  check_wait.add_to(all.check_wait);
+  check_duration.add_to(all.check_duration);
+  {
+    const std::lock_guard lock(labelled_);
+    all.locks_by_rule = locks_by_rule_;
+    all.passdbs = passdbs_;
+  }
+  all.machine = {{"subjects_limit", subjects_limit.value()},
+                 {"policy_memory_bytes", policy_memory_bytes.value()},
+                 {"resident_memory_bytes", resident_memory_bytes.value()},
+                 {"state_writable", state_writable.value()},
+                 {"audit_writable", audit_writable.value()}};
   all.gauges = {{"connections", connections.value()},
-                {"exchanges", exchanges.value()},
                 {"held_answers", held_answers.value()},
                 {"check_queue", check_queue.value()},
                 {"checks_running", checks_running.value()},
@@ -100,7 +131,6 @@ MetricsSnapshot Metrics::snapshot() const {
                 {"familiar_networks", familiar_networks.value()},
                 {"passdbs_down", passdbs_down.value()}};
   all.counters = {{"connections_accepted", connections_accepted.value()},
-                  {"connections_refused", connections_refused.value()},
                   {"protocol_errors", protocol_errors.value()},
                   {"held_released_early", held_released_early.value()},
                   {"locks_made", locks_made.value()},

@@ -19,6 +19,8 @@ namespace saslatch {
 class Counter {
  public:
   void add(uint64_t by = 1) { value_.fetch_add(by, std::memory_order_relaxed); }
+  // For one that somebody else counts; one writer.
+  void follow(uint64_t total) { value_.store(total, std::memory_order_relaxed); }
   [[nodiscard]] uint64_t value() const { return value_.load(std::memory_order_relaxed); }
 
  private:
@@ -28,12 +30,13 @@ class Counter {
 // A figure that goes up and down. Thread-safe.
 class Gauge {
  public:
+  explicit Gauge(int64_t value = 0) : value_(value) {}
   void add(int64_t by) { value_.fetch_add(by, std::memory_order_relaxed); }
   void set(int64_t value) { value_.store(value, std::memory_order_relaxed); }
   [[nodiscard]] int64_t value() const { return value_.load(std::memory_order_relaxed); }
 
  private:
-  std::atomic<int64_t> value_{0};
+  std::atomic<int64_t> value_;
 };
 
 inline constexpr size_t kAuthOutcomes = 4;
@@ -44,6 +47,23 @@ inline constexpr size_t kAuthCauses = 11;  // those of AuthCause, and none
 inline constexpr std::array<int64_t, 13> kLatencyBounds = {
     500,     1'000,   2'500,   5'000,     10'000,    25'000,   50'000,
     100'000, 250'000, 500'000, 1'000'000, 2'500'000, 5'000'000};
+
+struct HistogramSnapshot {
+  // Per bucket (not cumulative), last: above all bounds.
+  std::array<uint64_t, kLatencyBounds.size() + 1> buckets{};
+  uint64_t sum_us = 0;
+};
+
+// How long something took, in the buckets of kLatencyBounds. Thread-safe.
+class Histogram {
+ public:
+  void observe(std::chrono::nanoseconds took);
+  void add_to(HistogramSnapshot& sum) const;
+
+ private:
+  std::array<std::atomic<uint64_t>, kLatencyBounds.size() + 1> buckets_{};
+  std::atomic<uint64_t> sum_us_{0};
+};
 
 // All figures at (nearly) one moment, as plain values.
 struct MetricsSnapshot {
@@ -56,9 +76,13 @@ struct MetricsSnapshot {
   std::array<std::array<uint64_t, kAuthCauses>, kAuthOutcomes> by_cause{};
   std::map<std::string, ByOutcome> by_mechanism;  // "other": none of ours, or beyond kMaxNames
   std::map<std::string, ByOutcome> by_listener;
-  // took, per bucket (not cumulative), last: above all bounds.
-  std::array<uint64_t, kLatencyBounds.size() + 1> latency{};
-  uint64_t latency_sum_us = 0;
+  HistogramSnapshot latency;         // AuthEvent::took
+  HistogramSnapshot check_wait;      // in the queue for a worker
+  HistogramSnapshot check_duration;  // on a worker
+  std::vector<std::pair<std::string, uint64_t>> locks_by_rule;
+  std::vector<std::pair<std::string, bool>> passdbs;  // true: it can be asked
+  // What a monitoring system watches besides: memory, bounds, health. 1 is healthy.
+  std::vector<std::pair<std::string_view, int64_t>> machine;
   // Every Counter and Gauge of Metrics by its name, in the order of their declaration.
   std::vector<std::pair<std::string_view, int64_t>> gauges;
   std::vector<std::pair<std::string_view, uint64_t>> counters;
@@ -74,7 +98,6 @@ class Metrics {
   [[nodiscard]] MetricsSnapshot snapshot() const;
 
   Gauge connections;        // clients connected to any listener
-  Gauge exchanges;          // authentications begun and not yet answered
   Gauge held_answers;       // answers waiting for their failure-delay
   Gauge check_queue;        // credentials waiting for a worker
   Gauge checks_running;     // credentials being verified
@@ -83,8 +106,16 @@ class Metrics {
   Gauge familiar_networks;  // (user, network) pairs
   Gauge passdbs_down;
 
+  Gauge subjects_limit;         // max-subjects
+  Gauge policy_memory_bytes;    // of the policy's tables
+  Gauge resident_memory_bytes;  // of the process
+  Gauge state_writable{1};      // 0: locks and counters are kept in memory only
+  Gauge audit_writable{1};
+
+  Histogram check_wait;
+  Histogram check_duration;
+
   Counter connections_accepted;
-  Counter connections_refused;  // no descriptor left, or a bound reached
   Counter protocol_errors;      // connections closed for breaking the protocol
   Counter held_released_early;  // for max-hold or held-answers
   Counter locks_made;
@@ -95,6 +126,11 @@ class Metrics {
   Counter audit_dropped;
   Counter reloads;
   Counter reloads_failed;
+
+  // Figures that have a label. Its values are names of the configuration, so they are as bounded as
+  // it is; no client can add one.
+  void set_locks_by_rule(std::vector<std::pair<std::string, uint64_t>> by_rule);
+  void set_passdbs(std::vector<std::pair<std::string, bool>> passdbs);
 
   // More different names than this are counted as "other".
   static constexpr size_t kMaxNames = 32;
@@ -121,14 +157,16 @@ class Metrics {
     std::array<Row<kAuthCauses>, kAuthOutcomes> by_cause{};
     std::array<Row<kAuthOutcomes>, kMaxNames + 1> by_mechanism{};
     std::array<Row<kAuthOutcomes>, kMaxNames + 1> by_listener{};
-    Row<kLatencyBounds.size() + 1> latency{};
-    std::atomic<uint64_t> latency_sum_us{0};
+    Histogram latency;
   };
   static constexpr size_t kShards = 8;
   Shard& shard();
 
   Names mechanisms_, listeners_;
   std::array<Shard, kShards> shards_;
+  mutable std::mutex labelled_;
+  std::vector<std::pair<std::string, uint64_t>> locks_by_rule_;  // these two by labelled_
+  std::vector<std::pair<std::string, bool>> passdbs_;
 };
 
 }  // namespace saslatch

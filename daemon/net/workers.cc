@@ -39,6 +39,7 @@ WorkerPool::~WorkerPool() { stop(); }
 
 void WorkerPool::submit(std::unique_ptr<QueuedCheck> check) {
   std::unique_ptr<QueuedCheck> displaced;
+  check->set_submitted(clock_.read().mono);
   {
     const std::lock_guard lock(mutex_);
     displaced = queue_.push(std::move(check));
@@ -74,6 +75,7 @@ void WorkerPool::work() {
 
     const Mono begun = clock_.read().mono;
     const bool in_time = check->answer_by() > begun;
+    metrics_.check_wait.observe(begun - check->submitted());
     if (in_time) {
       metrics_.checks_running.add(1);
       check->run();
@@ -83,6 +85,7 @@ void WorkerPool::work() {
     }
     check.reset();
     const auto took = clock_.read().mono - begun;
+    if (in_time) metrics_.check_duration.observe(took);
 
     lock.lock();
     if (in_time) queue_.note_duration(took);

@@ -25,11 +25,15 @@ class QueuedCheck {
   [[nodiscard]] bool is_familiar() const { return familiar_; }
   [[nodiscard]] uint64_t connection() const { return connection_; }
   [[nodiscard]] Mono answer_by() const { return answer_by_; }
+  // When it was submitted; set by whoever takes it in.
+  [[nodiscard]] Mono submitted() const { return submitted_; }
+  void set_submitted(Mono at) { submitted_ = at; }
 
  private:
   bool familiar_;        // a known (user, network) pair: served first, displaced last
   uint64_t connection_;  // whose share of the queue it takes
   Mono answer_by_;       // later than this the client no longer waits
+  Mono submitted_{};
 };
 
 // The line in front of the password hashes (DESIGN 6.14). As many checks wait as can be answered

@@ -13,9 +13,10 @@
 namespace saslatch {
 
 // A client of `protocol = metrics`, a Prometheus: one request of HTTP/1.0 or 1.1, one response, the
-// end (`Connection: close`). GET and HEAD of /metrics are answered with the figures; another path
-// with 404, another method with 405, what is no HTTP with 400, a head beyond kMaxHead with 431. A
-// request that takes longer than kPatience is dropped. A body is not read.
+// end (`Connection: close`). GET and HEAD of /metrics are answered with the figures, in
+// OpenMetrics where `Accept` prefers it to text/plain, else in Prometheus's own format; another
+// path with 404, another method with 405, what is no HTTP with 400, a head beyond kMaxHead with
+// 431. A request that takes longer than kPatience is dropped. A body is not read.
 class MetricsSession final : public Session {
  public:
   // Prometheus sends some 300 bytes.
@@ -38,7 +39,7 @@ class MetricsSession final : public Session {
   [[nodiscard]] bool is_over() const override { return over_; }
 
  private:
-  void answer_request(std::string_view request_line);
+  void answer_request(std::string_view request_line, std::string_view fields);
   void respond(std::string_view status, std::string_view headers, std::string_view body,
                bool with_body);
 

@@ -37,7 +37,7 @@ TEST(Metrics, CountAttemptsByOutcomeCauseMechanismAndListener) {
                                   {"LOGIN", {0, 1, 0, 0}}, {"PLAIN", {2, 0, 0, 0}}}));
   EXPECT_EQ(all.by_listener, (std::map<std::string, MetricsSnapshot::ByOutcome>{
                                  {"exim", {0, 1, 0, 0}}, {"postfix", {2, 0, 0, 0}}}));
-  EXPECT_EQ(all.latency_sum_us, 1'660'000u);
+  EXPECT_EQ(all.latency.sum_us, 1'660'000u);
 }
 
 TEST(Metrics, PutADurationInTheBucketThatEndsAtOrAboveIt) {
@@ -46,7 +46,7 @@ TEST(Metrics, PutADurationInTheBucketThatEndsAtOrAboveIt) {
   for (const auto& [took, bucket] : kCases) {
     Metrics metrics;
     metrics.count(attempt(AuthOutcome::kOk, std::nullopt, "PLAIN", "postfix", took));
-    EXPECT_EQ(metrics.snapshot().latency[bucket], 1u) << took.count();
+    EXPECT_EQ(metrics.snapshot().latency.buckets[bucket], 1u) << took.count();
   }
 }
 
@@ -85,7 +85,7 @@ TEST(Metrics, LoseNothingWhenThreadsCountAtOnce) {
   EXPECT_EQ(all.by_mechanism.size(), 3u);
   for (const auto& [name, row] : all.by_mechanism) EXPECT_EQ(row[0], 2u * kEach) << name;
   for (const auto& [name, row] : all.by_listener) EXPECT_EQ(row[0], uint64_t{kEach}) << name;
-  EXPECT_EQ(std::accumulate(all.latency.begin(), all.latency.end(), uint64_t{0}),
+  EXPECT_EQ(std::accumulate(all.latency.buckets.begin(), all.latency.buckets.end(), uint64_t{0}),
             uint64_t{kThreads} * kEach);
   for (const auto& [name, value] : all.gauges) {
     EXPECT_EQ(value, name == "held_answers" ? kThreads : 0) << name;

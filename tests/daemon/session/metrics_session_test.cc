@@ -47,6 +47,31 @@ TEST_F(MetricsSessionTest, TakesARequestInAnyPieces) {
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 OK\r\n"));
 }
 
+TEST(MetricsFormat, IsWhatTheClientPrefers) {
+  const std::string plain = "Content-Type: text/plain; version=0.0.4";
+  const std::string open = "Content-Type: application/openmetrics-text; version=1.0.0";
+  const std::pair<std::string, std::string> kCases[] = {
+      {"", plain},
+      {"Accept: */*\r\n", plain},
+      {"Accept: application/openmetrics-text\r\n", open},
+      {"accept:APPLICATION/OpenMetrics-Text ; version=1.0.0\n", open},
+      {"Accept: application/openmetrics-text;version=1.0.0,application/openmetrics-text;"
+       "version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1\r\n",
+       open},
+      {"Accept: text/plain\r\nAccept: application/openmetrics-text;q=0.5\r\n", plain},
+      {"Accept: application/openmetrics-text;q=0\r\n", plain},
+      {"X-Accept: application/openmetrics-text\r\n", plain},
+      {"Accept: application/openmetrics-text;q=,;;,\r\n", open},
+  };
+  for (const auto& [fields, type] : kCases) {
+    Metrics metrics;
+    const Now now{Mono(1h), {}, {}};
+    MetricsSession session{metrics, now};
+    session.receive("GET /metrics HTTP/1.1\r\n" + fields + "\r\n", now);
+    EXPECT_THAT(session.take_output(), HasSubstr("\r\n" + type)) << fields;
+  }
+}
+
 TEST_F(MetricsSessionTest, AnswersHeadWithoutABody) {
   const std::string answer = said("HEAD /metrics HTTP/1.1\r\n\r\n");
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 OK\r\n"));
