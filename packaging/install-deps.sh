@@ -5,7 +5,8 @@
 # usage: packaging/install-deps.sh [--demo] [--tests]
 #   --demo    also what packaging/quickstart.sh runs: Postfix and swaks
 #   --tests   also what the tests run. Exim and chasquid would take the machine's port 25 or push
-#             Postfix out, so they (and testsaslauthd) are only unpacked, into build/test-programs.
+#             Postfix out, and others bring services: these are only unpacked, into
+#             build/test-programs.
 set -euo pipefail
 repo=$(cd "$(dirname "$0")/.." && pwd)
 programs=$repo/build/test-programs
@@ -15,8 +16,10 @@ build=(cmake ninja-build g++ pkg-config python3
   libsystemd-dev libsasl2-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libexpected-dev prometheus-cpp-dev)
 demo=(postfix swaks openssl libnet-ssleay-perl libdigest-hmac-perl)
 tests=(libgtest-dev libgmock-dev libbenchmark-dev mandoc dovecot-core gsasl
+  systemd db5.3-util python3-prometheus-client
   libnss-wrapper)  # Exim asks for the user Debian-exim by name; the wrapper spares the machine one
-unpacked=(exim4-daemon-heavy chasquid sasl2-bin)  # only Exim's "heavy" build knows driver = dovecot
+unpacked=(exim4-daemon-heavy chasquid sasl2-bin  # only Exim's "heavy" build knows driver = dovecot
+  prometheus fail2ban apparmor logrotate)  # promtool, and what else reads files of ours
 
 fail() { printf 'install-deps: %s\n' "$@" >&2; exit 1; }
 
@@ -74,7 +77,7 @@ quietly apt-get update -q
 
 depends_of() {  # the shared libraries a package needs, first alternatives
   apt-cache show --no-all-versions "$1" | sed -n 's/^Depends: //p' | tr ',' '\n' |
-    sed 's/|.*//; s/(.*//; s/ //g' | grep '^lib'
+    sed 's/|.*//; s/(.*//; s/ //g' | grep '^lib' | grep -v '^libjs-'
 }
 for package in "${to_unpack[@]}"; do
   for library in $(depends_of "$package"); do installed "$library" || missing+=("$library"); done

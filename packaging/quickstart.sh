@@ -135,7 +135,8 @@ sed -e "s|/var/spool/postfix|$queue|" -e "s|/var/lib/postfix|$dir/data|" \
   -e "s|/etc/ssl/private/mail.example.com.pem|$dir/tls/both.pem|" \
   -e "s|static:5000|static:$(id -u postfix)|" \
   conf-examples/postfix-dovecot/main.cf >"$dir/postfix/main.cf"
-sed -e "s|^submission inet |127.0.0.1:$port inet |" \
+# One port is enough to show it.
+sed -e '/^smtps\? *inet/,/^  -o/d' -e "s|^submission inet |127.0.0.1:$port inet |" \
   conf-examples/postfix-dovecot/master.cf >"$dir/postfix/master.cf"
 postconf -c "$dir/postfix" -e inet_interfaces=127.0.0.1 "maillog_file_prefixes=$dir" \
   smtpd_peername_lookup=no alias_maps= alias_database= virtual_minimum_uid=1

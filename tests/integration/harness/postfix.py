@@ -19,7 +19,7 @@ class Postfix:
         programs.need_root()
         self._postfix = programs.need("postfix")
         self.box = box
-        self.port = free_port()
+        self.port, self.smtps_port, self.mx_port = free_port(), free_port(), free_port()
         self.queue = box.folder("queue")
         self.socket = self.queue / "private" / "saslatch"
         self.mail = box.folder("mail", owner="postfix")
@@ -47,9 +47,14 @@ class Postfix:
             "virtual_minimum_uid": "1",
             **(settings or {}),
         })
+        jail = "y" if chroot else "n"
         master = example("postfix-dovecot/master.cf", {
             "submission inet  n       -       n ":
-                f"127.0.0.1:{self.port} inet  n       -       {'y' if chroot else 'n'} ",
+                f"127.0.0.1:{self.port} inet  n       -       {jail} ",
+            "smtps     inet  n       -       n ":
+                f"127.0.0.1:{self.smtps_port} inet  n       -       {jail} ",
+            "smtp      inet  n       -       n ":
+                f"127.0.0.1:{self.mx_port} inet  n       -       {jail} ",
         })
         box.write("postfix/main.cf", main)
         box.write("postfix/master.cf", master)
