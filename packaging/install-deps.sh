@@ -12,8 +12,9 @@ repo=$(cd "$(dirname "$0")/.." && pwd)
 programs=$repo/build/test-programs
 
 build=(cmake ninja-build g++ pkg-config python3
-  libboost-dev libboost-program-options-dev libssl-dev libsodium-dev libcrypt-dev libsqlite3-dev
-  libsystemd-dev libsasl2-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libexpected-dev prometheus-cpp-dev)
+  libboost-dev libboost-iostreams-dev libboost-program-options-dev libssl-dev libsodium-dev
+  libcrypt-dev libsqlite3-dev libsystemd-dev libsasl2-dev libspdlog-dev libfmt-dev nlohmann-json3-dev
+  libexpected-dev prometheus-cpp-dev)
 demo=(postfix swaks openssl libnet-ssleay-perl libdigest-hmac-perl)
 tests=(libgtest-dev libgmock-dev libbenchmark-dev mandoc dovecot-core gsasl
   systemd db5.3-util python3-prometheus-client

@@ -28,17 +28,19 @@ LAYERS = {
     "daemon/passdb": BASE | {"protocol/base/crypto", "daemon/password", "daemon/audit"},
     "daemon/state": BASE | {"protocol/base/crypto", "daemon/policy", "daemon/audit"},
     "daemon/config": BASE | {"protocol/sasl", "daemon/audit", "daemon/policy"},
+    "daemon/replay": BASE | {"daemon/audit", "daemon/policy"},
     "daemon/session": PROTOCOL | EVENTS | {"protocol/base/crypto", "daemon/policy", "daemon/passdb", "daemon/password"},
     "daemon/control": BASE | EVENTS | {"daemon/session", "daemon/policy", "daemon/state", "daemon/passdb"},
     "daemon/net": BASE | EVENTS | {"daemon/session", "daemon/control"},
     "daemon/cli": PROTOCOL | {"protocol/base/crypto", "daemon/config", "daemon/session", "daemon/control", "daemon/policy",
-                              "daemon/state", "daemon/passdb", "daemon/password", "daemon/audit"},
+                              "daemon/state", "daemon/passdb", "daemon/password", "daemon/audit", "daemon/replay"},
     "plugin": PROTOCOL,
 }
 
 LIBRARIES = {
     r"openssl/": {"protocol/base/crypto"},
     r"boost/asio": {"daemon/net"},
+    r"boost/iostreams": {"daemon/replay"},
     r"boost/program_options": {"daemon/config", "daemon/cli"},
     r"sasl/": {"plugin"},
     r"sqlite3\.h": {"daemon/passdb", "daemon/state"},

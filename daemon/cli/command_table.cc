@@ -3,11 +3,15 @@
 #include "daemon/cli/daemon_commands.h"
 #include "daemon/cli/doctor.h"
 #include "daemon/cli/policy_command.h"
+#include "daemon/cli/replay_command.h"
 #include "daemon/cli/test_command.h"
 #include "daemon/cli/user_commands.h"
 
 namespace saslatch::cli {
 namespace {
+
+// More would be a mistake of a shell's pattern; each is opened once before the replay begins.
+constexpr size_t kManyLogs = 10'000;
 
 const Option kPasswordStdin{"password-stdin", "",
                             "read the password from the first line of standard input"};
@@ -293,6 +297,36 @@ Examples:
   saslatch policy show pci-dss --json
 )",
        policy_show},
+      {"policy replay",
+       "[LOG]...",
+       0,
+       kManyLogs,
+       {{"policy", "FILE", "the policy to try: a saslatch.conf, or the name of a preset"},
+        {"events", "LOG", "a log, plain, .gz, .xz or .zst; - is standard input", true},
+        {"format", "F", "auto (default), audit, postfix or dovecot"},
+        {"decisions", "FILE", "write a JSON line for each attempt: allow, refuse or delay"},
+        {"compare", "OTHER.conf", "try another policy too, and say what it changes"}},
+       "say what a policy would have done on the logs of a mail server",
+       R"(Reads logs of Postfix or Dovecot, or saslatchd's own audit log, puts every
+attempt to log in to the policy in order of time, and tells whom it would have
+refused: attackers, by how much, and owners, by account. It needs no daemon and
+changes nothing. What a log cannot tell is said, rule by rule, and lines that were
+of no use are counted, with an example of each kind.
+
+A login that succeeded is taken for an owner's. A failed attempt is an owner's
+slip where its account has logged in from the same network anywhere in the logs,
+else a guess. Stamps without a time zone are read in this machine's; another:
+TZ=Europe/Berlin in front of the command. Exit code: 65 if there is no attempt in
+the logs, 78 if the policy is wrong.
+
+Examples:
+  sudo saslatch policy replay --policy small-site --events /var/log/mail.log*
+  saslatch policy replay --policy new.conf --compare /etc/saslatch/saslatch.conf \
+      --events /var/log/saslatch/audit.jsonl
+  journalctl -o short-iso-precise -u postfix@- -u dovecot --since -30d |
+      saslatch policy replay --policy pci-dss --events -
+)",
+       policy_replay},
       {"doctor",
        "",
        0,

@@ -26,13 +26,17 @@ std::string option_table(std::span<const Option> options) {
 }
 
 std::string command_lines(std::span<const Command> commands, std::string_view family) {
+  const auto is_listed = [family](const Command& command) {
+    return family.empty() || command.words.substr(0, command.words.find(' ')) == family;
+  };
   size_t width = 0;
   for (const Command& command : commands) {
-    width = std::max(width, command.words.size() + 1 + command.arguments.size());
+    if (is_listed(command))
+      width = std::max(width, command.words.size() + 1 + command.arguments.size());
   }
   std::string lines;
   for (const Command& command : commands) {
-    if (!family.empty() && command.words.substr(0, command.words.find(' ')) != family) continue;
+    if (!is_listed(command)) continue;
     std::string left = std::string(command.words) + " " + std::string(command.arguments);
     left.resize(width, ' ');
     lines += "  " + left + "  " + std::string(command.summary) + "\n";

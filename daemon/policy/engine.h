@@ -103,7 +103,8 @@ struct NewLock {
 struct Settled {
   bool repeat = false;       // this wrong password was seen for this user within the hour
   Duration hold{};           // a delay rule wants the answer, right or wrong, held this long in all
-  std::optional<Hit> would;  // observe: a delay, or the account's rules
+  std::optional<Hit> would;    // observe: a delay, or the account's rules
+  std::optional<Hit> delayed;  // enforce: what `hold` is for
   std::vector<NewLock> locks;  // empty in observe mode
   uint64_t journalled = 0;     // as in Hit: of a lock set, or the network made familiar
 };

@@ -1,6 +1,7 @@
 // What becomes of a verified attempt: events, trips, locks, what a success gives back.
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "daemon/policy/engine_impl.h"
 
@@ -70,7 +71,7 @@ Settled Engine::Impl::settle(Body& body, Outcome outcome, Time now) {
   if (body.config->observes())
     settled.hold = Duration(0);
   else
-    settled.would.reset();
+    settled.delayed = std::exchange(settled.would, std::nullopt);
   if (body.account_would) settled.would = body.account_would;
   return settled;
 }

@@ -5,7 +5,7 @@ _saslatch() {
   local -A commands=(
     [user]="add passwd list show disable enable delete import"
     [lock]="list add clear"
-    [policy]="list show"
+    [policy]="list show replay"
     [explain]="" [status]="" [watch]="" [reload]="" [test]="" [doctor]=""
   )
   local -A options=(
@@ -15,6 +15,7 @@ _saslatch() {
     [lock list]="--limit"
     [lock add]="--for --reason"
     [lock clear]="--all"
+    [policy replay]="--policy --events --format --decisions --compare"
     [watch]="--interval --count"
     [test]="--socket --mechanism --clear --rip --password-stdin"
   )
@@ -23,7 +24,10 @@ _saslatch() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
   COMPREPLY=()
   case $prev in
-    --config | --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --config | --socket | --events | --decisions) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --policy | --compare)
+      COMPREPLY=($(compgen -f -W "small-site nist-800-63b asvs pci-dss none" -- "$cur")); return ;;
+    --format) COMPREPLY=($(compgen -W "auto audit postfix dovecot" -- "$cur")); return ;;
     --mechanism) COMPREPLY=($(compgen -W "PLAIN LOGIN CRAM-MD5" -- "$cur")); return ;;
     --scheme | --default-scheme)
       COMPREPLY=($(compgen -W "ARGON2ID SHA512-CRYPT BLF-CRYPT SCRAM-SHA-256 CRAM-MD5" -- "$cur"))
@@ -51,7 +55,7 @@ _saslatch() {
     COMPREPLY=($(compgen -W "${!commands[*]}" -- "$cur"))
   elif [[ -n ${commands[$family]-} && -z $second ]]; then
     COMPREPLY=($(compgen -W "${commands[$family]}" -- "$cur"))
-  elif [[ $command == "user import" ]]; then
+  elif [[ $command == "user import" || $command == "policy replay" ]]; then
     COMPREPLY=($(compgen -f -- "$cur"))
   elif [[ $command == "policy show" ]]; then
     COMPREPLY=($(compgen -W "small-site nist-800-63b asvs pci-dss none" -- "$cur"))

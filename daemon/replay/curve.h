@@ -1,0 +1,61 @@
+#ifndef SASLATCH_DAEMON_REPLAY_CURVE_H_
+#define SASLATCH_DAEMON_REPLAY_CURVE_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "daemon/policy/settings.h"
+#include "daemon/replay/spool.h"
+#include "daemon/replay/tally.h"
+
+namespace saslatch::replay {
+
+// What becomes of owners and guesses when one rule's limit is another, all else as it is.
+struct CurvePoint {
+  uint32_t limit = 0;  // events in the rule's window
+  uint64_t owners_refused = 0;
+  uint64_t guesses_let = 0;
+};
+
+struct Curve {
+  std::string rule;
+  policy::Limit limit;             // as the policy has it
+  std::vector<CurvePoint> points;  // by limit
+  size_t current = 0;              // which one the policy has
+  size_t knee = 0;                 // beyond it, each owner spared costs most guesses; see knee_of()
+};
+
+// The limits that are tried: the rule's own, and others from a quarter to eight times as many.
+std::vector<uint32_t> limits_around(uint32_t limit);
+
+// The knee of points by limit: where the curve of guesses over owners, both scaled to [0, 1], lies
+// farthest below the line through its ends (Satopaa et al., "Finding a Kneedle in a Haystack",
+// 2011). The current one if the curve is flat or a line.
+size_t knee_of(const std::vector<CurvePoint>& points, size_t current);
+
+// The pairs of account and network that logged in: whose failures are slips (Tally says why).
+class KnownPairs {
+ public:
+  explicit KnownPairs(const policy::Settings& settings)
+      : ipv4_prefix_(settings.ipv4_prefix), ipv6_prefix_(settings.ipv6_prefix) {}
+  void add(const Attempt& attempt, std::string_view user);
+  [[nodiscard]] bool knows(const Attempt& attempt, std::string_view user) const;
+
+ private:
+  [[nodiscard]] uint64_t key(const Attempt& attempt, std::string_view user) const;
+  int ipv4_prefix_;
+  int ipv6_prefix_;
+  std::unordered_set<uint64_t> keys_;
+};
+
+// A curve for each rule that refused anything, those that refused most first, at most `many`, by
+// replaying `spool` once for each limit. `progress` is told how many of all replays are done.
+std::vector<Curve> curves(const policy::Settings& settings, const Summary& summary,
+                          const KnownPairs& known, Spool& spool, size_t many,
+                          const std::function<void(size_t done, size_t all)>& progress);
+
+}  // namespace saslatch::replay
+
+#endif  // SASLATCH_DAEMON_REPLAY_CURVE_H_

@@ -1,0 +1,300 @@
+#include "daemon/replay/tally.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace saslatch::replay {
+namespace {
+
+constexpr uint16_t kNoRule = UINT16_MAX;
+// Where the first of the tables puts what it has no room for: an account, or network, of its own.
+constexpr uint32_t kOthers = 0;
+
+void keep_earlier(std::optional<Time>& kept, Time time) {
+  if (!kept || time < *kept) kept = time;
+}
+
+const std::string& label_of(const AccountFigures& account) { return account.name; }
+const std::optional<Network>& label_of(const NetworkFigures& network) { return network.network; }
+
+}  // namespace
+
+Split& Split::operator+=(const Split& other) {
+  owners += other.owners;
+  owners_refused += other.owners_refused;
+  guesses += other.guesses;
+  guesses_refused += other.guesses_refused;
+  slips += other.slips;
+  slips_refused += other.slips_refused;
+  return *this;
+}
+
+Tally::Tally(const policy::Settings& settings, Zone& zone)
+    : ipv4_prefix_(settings.ipv4_prefix),
+      ipv6_prefix_(settings.ipv6_prefix),
+      zone_(zone),
+      accounts_(1),
+      networks_(1),
+      network_ok_(1) {
+  for (const policy::Rule& rule : settings.rules) {
+    if (!rule.enabled) continue;
+    RuleState state;
+    state.figures.name = rule.name;
+    state.figures.does = policy::to_string(rule.then);
+    rules_.push_back(std::move(state));
+  }
+  summary_.bucket = std::chrono::minutes(1);
+}
+
+uint32_t Tally::account_number(std::string_view user) {
+  const std::string name(user);
+  const auto found = account_numbers_.find(name);
+  if (found != account_numbers_.end()) return found->second;
+  if (accounts_.size() >= kMaxAccounts) {
+    summary_.rounded = true;
+    return kOthers;
+  }
+  const auto number = static_cast<uint32_t>(accounts_.size());
+  account_numbers_.emplace(name, number);
+  accounts_.emplace_back().name = name;
+  return number;
+}
+
+uint32_t Tally::network_number(const std::optional<Network>& network) {
+  // The unspecified address stands for none.
+  static const Network kNone(*IpAddress::parse("::"), 128);
+  const Network key = network.value_or(kNone);
+  const auto found = network_numbers_.find(key);
+  if (found != network_numbers_.end()) return found->second;
+  if (networks_.size() >= kMaxNetworks) {
+    summary_.rounded = true;
+    return kOthers;
+  }
+  const auto number = static_cast<uint32_t>(networks_.size());
+  network_numbers_.emplace(key, number);
+  networks_.emplace_back().network = network;
+  network_ok_.push_back(0);
+  return number;
+}
+
+Tally::RuleState* Tally::rule_state(std::string_view name, uint16_t& number) {
+  for (size_t i = 0; i < rules_.size(); ++i) {
+    if (rules_[i].figures.name != name) continue;
+    number = static_cast<uint16_t>(i);
+    return &rules_[i];
+  }
+  return nullptr;
+}
+
+// A rule trips when it begins to hold a subject.
+void Tally::trip(RuleState& rule, std::string_view subject, Time now, Time until) {
+  const uint64_t key = hash_of(subject);
+  const auto found = rule.subjects.find(key);
+  if (found != rule.subjects.end()) {
+    if (now >= found->second) ++rule.figures.trips;
+    found->second = std::max(found->second, until);
+    return;
+  }
+  ++rule.figures.trips;
+  ++rule.figures.subjects;
+  if (rule.subjects.size() >= kMaxSubjects) {  // and is counted again when it is back
+    rule.subjects.clear();
+    summary_.rounded = true;
+  }
+  rule.subjects.emplace(key, until);
+}
+
+void Tally::add_to_bucket(const Attempt& attempt, const Judged& judged, uint16_t rule) {
+  auto& buckets = summary_.buckets;
+  const auto width = std::chrono::duration_cast<Time::duration>(summary_.bucket).count();
+  const int64_t since = attempt.at.time_since_epoch().count();
+  Bucket& bucket = buckets[since >= 0 ? since / width : (since - width + 1) / width];
+  const bool refused = judged.decision == Decision::kRefuse;
+  if (refused) {
+    ++bucket.refused;
+    if (attempt.result == Result::kOk) ++bucket.owners_refused;
+    const auto entry = std::find_if(bucket.by_rule.begin(), bucket.by_rule.end(),
+                                    [rule](const auto& pair) { return pair.first == rule; });
+    if (entry == bucket.by_rule.end()) {
+      bucket.by_rule.emplace_back(rule, 1);
+    } else {
+      ++entry->second;
+    }
+  } else {
+    ++(attempt.result == Result::kOk ? bucket.ok : bucket.let);
+  }
+  if (buckets.size() <= kMaxBuckets) return;
+  std::map<int64_t, Bucket> wider;
+  for (auto& [start, narrow] : buckets) {
+    Bucket& both = wider[start >= 0 ? start / 2 : (start - 1) / 2];
+    both.ok += narrow.ok;
+    both.let += narrow.let;
+    both.refused += narrow.refused;
+    both.owners_refused += narrow.owners_refused;
+    for (const auto& [number, many] : narrow.by_rule) {
+      const uint16_t wanted = number;
+      const auto entry = std::find_if(both.by_rule.begin(), both.by_rule.end(),
+                                      [wanted](const auto& pair) { return pair.first == wanted; });
+      if (entry == both.by_rule.end()) {
+        both.by_rule.emplace_back(number, many);
+      } else {
+        entry->second += many;
+      }
+    }
+  }
+  buckets = std::move(wider);
+  summary_.bucket *= 2;
+}
+
+void Tally::add(const Attempt& attempt, std::string_view user, const Judged& judged) {
+  const bool ok = attempt.result == Result::kOk;
+  const bool refused = judged.decision == Decision::kRefuse;
+  const bool delayed = judged.decision == Decision::kDelay;
+  Summary& sum = summary_;
+  if (sum.attempts++ == 0) sum.first = sum.last = attempt.at;
+  sum.first = std::min(sum.first, attempt.at);
+  sum.last = std::max(sum.last, attempt.at);
+  ++sum.by_origin[static_cast<size_t>(attempt.origin)];
+  if (!attempt.names_user) ++sum.unnamed;
+  if (attempt.result == Result::kRefused) ++sum.unseen;
+  if (delayed) ++sum.delayed;
+
+  uint16_t number = kNoRule;
+  if (refused || delayed) {
+    if (RuleState* rule = rule_state(judged.rule, number)) {
+      RuleFigures& figures = rule->figures;
+      ++(refused ? figures.refused : figures.delayed);
+      if (ok) ++(refused ? figures.owners_refused : figures.owners_delayed);
+      // A lock has tripped already, when it was set.
+      if (figures.does != "lock") trip(*rule, judged.subject, attempt.at, judged.until);
+    }
+  }
+  for (const policy::NewLock& lock : judged.locks) {
+    uint16_t of = kNoRule;
+    if (RuleState* rule = rule_state(lock.rule, of))
+      trip(*rule, lock.subject, attempt.at, lock.until);
+  }
+  add_to_bucket(attempt, judged, number);
+
+  const Civil local = civil_at(attempt.at, zone_.offset_at(attempt.at));
+  const auto day = std::chrono::sys_days(std::chrono::year(local.year) / local.month / local.day);
+  const unsigned weekday = std::chrono::weekday(day).iso_encoding() - 1;
+  Cell& cell = sum.week[weekday][static_cast<size_t>(local.hour)];
+  ++cell.attempts;
+  if (!ok) ++cell.failed;
+  if (refused) ++cell.refused;
+
+  std::optional<Network> network;
+  if (attempt.rip)
+    network.emplace(*attempt.rip, attempt.rip->is_v4() ? ipv4_prefix_ : ipv6_prefix_);
+  const uint32_t from = network_number(network);
+  const uint32_t account = account_number(user);
+  if (ok) ++network_ok_[from];
+  if (pairs_.size() >= kMaxPairs) fold();
+  Pair& pair = pairs_[static_cast<uint64_t>(account) << 32 | from];
+  pair.account = account;
+  pair.network = from;
+  pair.last = attempt.at;
+  if (ok) {
+    ++pair.ok;
+    if (refused) ++pair.ok_refused;
+    return;
+  }
+  if (pair.bad++ == 0) pair.first_bad = attempt.at;
+  if (refused && pair.bad_refused++ == 0) pair.first_refused = attempt.at;
+}
+
+// Puts a pair's figures into its account's and its network's.
+void Tally::settle(const Pair& pair, bool slips, AccountFigures& account, NetworkFigures& network) {
+  Split split;
+  split.owners = pair.ok;
+  split.owners_refused = pair.ok_refused;
+  (slips ? split.slips : split.guesses) = pair.bad;
+  (slips ? split.slips_refused : split.guesses_refused) = pair.bad_refused;
+  account.split += split;
+  network.split += split;
+  if (slips || pair.bad == 0) return;
+  ++account.networks;
+  ++network.accounts;
+  keep_earlier(account.first_guess, pair.first_bad);
+  if (pair.bad_refused > 0) keep_earlier(account.first_refused, pair.first_refused);
+}
+
+// Makes room: half of the pairs that have only failed so far, the quietest, are guessers.
+void Tally::fold() {
+  std::vector<Time> quiet;
+  for (const auto& [key, pair] : pairs_)
+    if (pair.ok == 0) quiet.push_back(pair.last);
+  if (quiet.size() < kMaxPairs / 16) {  // pairs that logged in: beyond any site this is for
+    for (const auto& [key, pair] : pairs_)
+      settle(pair, pair.ok > 0, accounts_[pair.account], networks_[pair.network]);
+    pairs_.clear();
+    summary_.rounded = true;
+    return;
+  }
+  const auto middle = quiet.begin() + static_cast<std::ptrdiff_t>(quiet.size() / 2);
+  std::nth_element(quiet.begin(), middle, quiet.end());
+  const Time limit = *middle;
+  std::erase_if(pairs_, [&](const auto& entry) {
+    const Pair& pair = entry.second;
+    if (pair.ok > 0 || pair.last > limit) return false;
+    settle(pair, false, accounts_[pair.account], networks_[pair.network]);
+    return true;
+  });
+}
+
+Summary Tally::summary() const {
+  Summary summary = summary_;
+  std::vector<AccountFigures> accounts = accounts_;
+  std::vector<NetworkFigures> networks = networks_;
+  for (const auto& [key, pair] : pairs_) {
+    // Where no name is known, a network from which anybody logs in is not a guesser's.
+    const bool named = !accounts[pair.account].name.empty();
+    const bool slips = named ? pair.ok > 0 : network_ok_[pair.network] > 0;
+    settle(pair, slips, accounts[pair.account], networks[pair.network]);
+  }
+  summary.accounts_seen = account_numbers_.size() - account_numbers_.count("");
+  for (const AccountFigures& account : accounts) {
+    summary.split += account.split;
+    if (account.split.guesses > 0) ++summary.attacked;
+    if (account.split.owners_refused > 0) ++summary.accounts_with_owner_refused;
+    if (account.first_refused && !account.name.empty())
+      summary.until_refused.push_back(std::chrono::duration_cast<policy::Duration>(
+          *account.first_refused - *account.first_guess));
+  }
+  std::sort(summary.until_refused.begin(), summary.until_refused.end());
+  for (const NetworkFigures& network : networks) {
+    if (network.split.guesses > 0) ++summary.attackers;
+    if (network.split.owners_refused > 0) ++summary.networks_with_owner_refused;
+  }
+  // Equals in a fixed order, so that the same logs give the same tables.
+  const auto more_guesses = [](const auto& a, const auto& b) {
+    if (a.split.guesses != b.split.guesses) return a.split.guesses > b.split.guesses;
+    return label_of(a) < label_of(b);
+  };
+  // Whoever was refused as an owner comes along, however few guesses there were.
+  const auto listed = [&](auto& all, auto& kept) {
+    std::erase_if(all, [](const auto& entry) {
+      return entry.split.guesses == 0 && entry.split.owners_refused == 0;
+    });
+    std::sort(all.begin(), all.end(), [&](const auto& a, const auto& b) {
+      if (a.split.owners_refused != b.split.owners_refused)
+        return a.split.owners_refused > b.split.owners_refused;
+      return more_guesses(a, b);
+    });
+    const size_t owners = static_cast<size_t>(std::count_if(
+        all.begin(), all.end(), [](const auto& entry) { return entry.split.owners_refused > 0; }));
+    const auto end_of_owners =
+        all.begin() + static_cast<std::ptrdiff_t>(std::min(owners, kListed / 2));
+    std::sort(end_of_owners, all.end(), more_guesses);
+    if (all.size() > kListed) all.resize(kListed);
+    std::sort(all.begin(), all.end(), more_guesses);
+    kept = std::move(all);
+  };
+  listed(accounts, summary.accounts);
+  listed(networks, summary.networks);
+  for (const RuleState& rule : rules_) summary.rules.push_back(rule.figures);
+  return summary;
+}
+
+}  // namespace saslatch::replay
