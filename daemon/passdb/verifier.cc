@@ -45,11 +45,13 @@ class Verifier::Impl {
   void ask(size_t index, bool any_down, std::string username, Time now, Found done) const;
   [[nodiscard]] CheckResult judge(const CheckRequest& request, const Passdb* passdb,
                                   const Lookup& found) const;
-  [[nodiscard]] bool is_fast(const CheckRequest& request) const;
+  [[nodiscard]] std::optional<CheckResult> check_inline(const CheckRequest& request) const;
   bool list(std::string_view mask, const std::function<bool(std::string_view)>& each) const;
   [[nodiscard]] std::vector<PassdbStatus> status() const;
 
  private:
+  [[nodiscard]] std::pair<const Passdb*, Lookup> find_now(const CheckRequest& request) const;
+  [[nodiscard]] bool is_slow(const CheckRequest& request, const Lookup& found) const;
   [[nodiscard]] CheckResult judge_account(const CheckRequest& request, const Passdb& passdb,
                                           const Account& account) const;
   [[nodiscard]] Tried try_credentials(const CheckRequest& request, const Passdb& passdb,
@@ -90,8 +92,10 @@ void Verifier::Impl::ask(size_t index, bool any_down, std::string username, Time
 }
 
 void Verifier::Impl::note(size_t index, const Lookup& found, Time now) const {
+  const auto* const trouble = std::get_if<Unavailable>(&found);
+  if (trouble == nullptr && !down_[index].load(std::memory_order_relaxed)) return;
   const std::string name(chain_[index]->name());
-  if (const auto* trouble = std::get_if<Unavailable>(&found)) {
+  if (trouble != nullptr) {
     down_[index].store(true, std::memory_order_relaxed);
     if (limit_.admits("down " + name, now)) {
       log_.error("passdb-down",
@@ -99,8 +103,7 @@ void Verifier::Impl::note(size_t index, const Lookup& found, Time now) const {
                  "temporary answer",
                  {{"passdb", name}, {"cause", trouble->reason}});
     }
-  } else if (down_[index].load(std::memory_order_relaxed) &&
-             down_[index].exchange(false, std::memory_order_relaxed)) {
+  } else if (down_[index].exchange(false, std::memory_order_relaxed)) {
     log_.info("passdb-up", "a passdb answers again", {{"passdb", name}});
   }
 }
@@ -242,30 +245,43 @@ CheckResult Verifier::Impl::judge(const CheckRequest& request, const Passdb* pas
   return result;
 }
 
-bool Verifier::Impl::is_fast(const CheckRequest& request) const {
-  if (std::any_of(chain_.begin(), chain_.end(), [](const auto& p) { return p->blocks(); })) {
-    return false;
+// Asks passdbs that do not block, and so have answered when find() returns.
+std::pair<const Passdb*, Lookup> Verifier::Impl::find_now(const CheckRequest& request) const {
+  bool any_down = chain_.empty();
+  for (size_t i = 0; i < chain_.size(); ++i) {
+    Lookup found;
+    chain_[i]->find(request.username, [&found](Lookup answer) { found = std::move(answer); });
+    note(i, found, request.now);
+    if (std::holds_alternative<Account>(found)) return {chain_[i].get(), std::move(found)};
+    any_down |= std::holds_alternative<Unavailable>(found);
   }
+  if (any_down) return {nullptr, Unavailable{"no passdb that answers knows the name"}};
+  return {nullptr, UnknownUser{}};
+}
+
+// Whether judge() would compute a slow hash.
+bool Verifier::Impl::is_slow(const CheckRequest& request, const Lookup& found) const {
   // HMAC-MD5 of whatever is stored takes microseconds.
-  if (std::holds_alternative<CramMd5Credential>(request.credential)) return true;
-  bool fast = false;
-  // Nothing blocks, so the answer is there before find() returns.
-  ask(0, false, request.username, request.now, [this, &fast](const Passdb*, const Lookup& found) {
-    if (std::holds_alternative<Unavailable>(found)) {
-      fast = true;  // nothing will be hashed
-      return;
+  if (std::holds_alternative<CramMd5Credential>(request.credential)) return false;
+  if (std::holds_alternative<Unavailable>(found)) return false;  // nothing will be hashed
+  bool any_usable = false;
+  if (const auto* account = std::get_if<Account>(&found)) {
+    for (const Secret& stored : account->credentials) {
+      const auto parsed = password::parse(stored.reveal(), "");
+      if (parsed && password::is_slow(*parsed)) return true;
+      any_usable = any_usable || parsed;
     }
-    bool any_usable = false;
-    if (const auto* account = std::get_if<Account>(&found)) {
-      for (const Secret& stored : account->credentials) {
-        const auto parsed = password::parse(stored.reveal(), "");
-        if (parsed && password::is_slow(*parsed)) return;
-        any_usable = any_usable || parsed;
-      }
-    }
-    fast = any_usable || !password::is_slow(dummy());
-  });
-  return fast;
+  }
+  return !any_usable && password::is_slow(dummy());
+}
+
+std::optional<CheckResult> Verifier::Impl::check_inline(const CheckRequest& request) const {
+  if (std::any_of(chain_.begin(), chain_.end(), [](const auto& p) { return p->blocks(); })) {
+    return std::nullopt;
+  }
+  const auto [passdb, found] = find_now(request);
+  if (is_slow(request, found)) return std::nullopt;
+  return judge(request, passdb, found);
 }
 
 bool Verifier::Impl::is_known_before(size_t index, std::string_view name) const {
@@ -305,14 +321,14 @@ Verifier::Verifier(std::vector<std::shared_ptr<Passdb>> chain, Log& log, Random&
 
 Verifier::~Verifier() = default;
 
-bool Verifier::may_run_inline(const CheckRequest& request) const { return impl_->is_fast(request); }
+std::optional<CheckResult> Verifier::check_inline(const CheckRequest& request) const {
+  return impl_->check_inline(request);
+}
 
-void Verifier::check(CheckRequest request, std::function<void(CheckResult)> done) const {
-  // Shared, since std::function copies what it holds and a Secret does not copy.
-  const auto shared = std::make_shared<CheckRequest>(std::move(request));
-  impl_->ask(0, false, shared->username, shared->now,
-             [this, shared, done = std::move(done)](const Passdb* passdb, const Lookup& found) {
-               done(impl_->judge(*shared, passdb, found));
+void Verifier::check(const CheckRequest& request, std::function<void(CheckResult)> done) const {
+  impl_->ask(0, false, request.username, request.now,
+             [this, &request, done = std::move(done)](const Passdb* passdb, const Lookup& found) {
+               done(impl_->judge(request, passdb, found));
              });
 }
 

@@ -76,14 +76,14 @@ class Verifier {
   Verifier(std::vector<std::shared_ptr<Passdb>> chain, Log& log, Random& random);
   ~Verifier();
 
-  // True if check(request) would wait for nothing and cost less than about a tenth of a
-  // millisecond, so that an event loop may call it itself; false means: on a worker only. A hint:
-  // the passdb may change in between, so an event loop's check may rarely turn out slower.
-  [[nodiscard]] bool may_run_inline(const CheckRequest& request) const;
+  // The result, if it waits for nothing and costs less than about a tenth of a millisecond, so that
+  // an event loop may ask; else nullopt, and nothing was decided: check() it on a worker.
+  [[nodiscard]] std::optional<CheckResult> check_inline(const CheckRequest& request) const;
 
   // Calls `done` exactly once: before it returns, on the calling thread, unless a passdb of the
   // chain answers later on a thread of its own. The hash runs on the thread that calls `done`.
-  void check(CheckRequest request, std::function<void(CheckResult)> done) const;
+  // `request` is borrowed until then.
+  void check(const CheckRequest& request, std::function<void(CheckResult)> done) const;
 
   // The account for USER of the master protocol, without its credentials; `done` as for check().
   // UnknownUser also for an account that has no userdb entry (uid 0). Whether the account is

@@ -84,23 +84,31 @@ Attempt::Attempt(AttemptServices& services, std::shared_ptr<const Settings> sett
     : services_(services),
       settings_(std::move(settings)),
       origin_(std::move(origin)),
-      request_(std::move(request)),
+      client_(std::move(request.client)),
+      authcid_(std::move(request.authcid)),
+      authzid_(std::move(request.authzid)),
       arrived_(arrived),
-      loop_thread_(std::this_thread::get_id()) {}
+      loop_thread_(std::this_thread::get_id()) {
+  question_.rip = client_.rip;
+  question_.lip = client_.lip;
+  question_.service = client_.service;
+  question_.credential = std::move(request.credential);
+  question_.now = arrived.mono;
+  question_.admit_account = [this](const std::string& account) { return admit_account(account); };
+}
 
 std::optional<Answer> Attempt::begin() {
-  const std::optional<std::string> username =
-      normalise_username(request_.authcid, settings_->usernames);
+  const std::optional<std::string> username = normalise_username(authcid_, settings_->usernames);
   if (!username) {
-    return refuse_exchange(services_, *settings_, request_.client, request_.authcid,
-                           AuthCause::kMalformed, arrived_);
+    return refuse_exchange(services_, *settings_, client_, authcid_, AuthCause::kMalformed,
+                           arrived_);
   }
-  username_ = *username;
+  question_.username = *username;
   // Nobody here may act for another. Asked for another's name the password is not even looked at,
   // so the answer tells nothing of it.
-  if (!request_.authzid.empty() &&
-      normalise_username(request_.authzid, settings_->usernames) != username_) {
-    return refuse_exchange(services_, *settings_, request_.client, username_,
+  if (!authzid_.empty() &&
+      normalise_username(authzid_, settings_->usernames) != question_.username) {
+    return refuse_exchange(services_, *settings_, client_, question_.username,
                            AuthCause::kBadCredential, arrived_);
   }
   return reserve(arrived_);
@@ -114,9 +122,9 @@ std::optional<Answer> Attempt::retry(Now now) {
 }
 
 std::optional<Answer> Attempt::reserve(Now now) {
-  const auto* const password = std::get_if<passdb::PasswordCredential>(&request_.credential);
+  const auto* const password = std::get_if<passdb::PasswordCredential>(&question_.credential);
   const policy::AttemptFacts facts{
-      username_, request_.client.rip,
+      question_.username, client_.rip,
       password != nullptr ? std::optional(password->password.reveal()) : std::nullopt};
   const policy::Waiter waiter = [mailbox = origin_.mailbox, key = origin_.key] {
     if (const auto box = mailbox.lock()) box->wake(key);
@@ -147,16 +155,14 @@ std::optional<Answer> Attempt::reserve(Now now) {
   }
   if (!claim()) return std::nullopt;
   record(services_, event(AuthOutcome::kTemporary, AuthCause::kOverload, now));
-  return Answer{AnswerKind::kTemporary, username_, now.mono};
+  return Answer{AnswerKind::kTemporary, question_.username, now.mono};
 }
 
 std::optional<Answer> Attempt::check() {
   is_on_loop_ = true;
   found_.reset();
-  passdb::CheckRequest question;
-  question.username = username_;
-  if (settings_->verifier->may_run_inline(question)) {
-    run_check();
+  if (const auto result = settings_->verifier->check_inline(question_)) {
+    on_checked(*result);
   } else {
     services_.workers.submit(std::make_unique<Job>(shared_from_this(), decision_.familiar));
   }
@@ -165,27 +171,13 @@ std::optional<Answer> Attempt::check() {
 }
 
 void Attempt::run_check() {
-  passdb::CheckRequest question;
-  question.username = username_;
-  question.rip = request_.client.rip;
-  question.lip = request_.client.lip;
-  question.service = request_.client.service;
-  question.now = arrived_.mono;
-  if (auto* const password = std::get_if<passdb::PasswordCredential>(&request_.credential)) {
-    question.credential = passdb::PasswordCredential{password->password.clone()};
-  } else {
-    question.credential = std::get<passdb::CramMd5Credential>(request_.credential);
-  }
-  auto self = shared_from_this();
-  question.admit_account = [self](const std::string& account) {
-    return self->admit_account(account);
-  };
   settings_->verifier->check(
-      std::move(question), [self](const passdb::CheckResult& result) { self->on_checked(result); });
+      question_,
+      [self = shared_from_this()](const passdb::CheckResult& result) { self->on_checked(result); });
 }
 
 bool Attempt::admit_account(const std::string& account) {
-  if (account == username_ || account == account_) return true;
+  if (account == question_.username || account == account_) return true;
   const policy::Waiter waiter = [mailbox = origin_.mailbox, key = origin_.key] {
     if (const auto box = mailbox.lock()) box->wake(key);
   };
@@ -219,7 +211,7 @@ void Attempt::on_checked(const passdb::CheckResult& result) {
   policy::Outcome counted = policy::Outcome::kOurTrouble;
   uint64_t journalled = 0;
   AuthEvent decided;
-  Answer answer{AnswerKind::kTemporary, username_, now.mono};
+  Answer answer{AnswerKind::kTemporary, question_.username, now.mono};
   switch (result.outcome) {
     case Outcome::kOk:
       counted = policy::Outcome::kSuccess;
@@ -289,13 +281,13 @@ void Attempt::on_overload() {
   services_.policy.settle(std::move(ticket_), policy::Outcome::kOurTrouble, now.policy);
   if (!claim()) return;
   record(services_, event(AuthOutcome::kTemporary, AuthCause::kOverload, now));
-  deliver(Answer{AnswerKind::kTemporary, username_, now.mono});
+  deliver(Answer{AnswerKind::kTemporary, question_.username, now.mono});
 }
 
 std::optional<Answer> Attempt::time_out(Now now) {
   if (claim()) {
     record(services_, event(AuthOutcome::kTemporary, AuthCause::kOverload, now));
-    return Answer{AnswerKind::kTemporary, username_, now.mono};
+    return Answer{AnswerKind::kTemporary, question_.username, now.mono};
   }
   // A disk that hangs is like one that fails: the lock holds in memory, and no mail server waits
   // past its patience.
@@ -325,10 +317,10 @@ void Attempt::deliver(Answer answer) {
 }
 
 AuthEvent Attempt::event(AuthOutcome outcome, std::optional<AuthCause> cause, Now now) const {
-  AuthEvent event = event_of(request_.client, now);
+  AuthEvent event = event_of(client_, now);
   event.outcome = outcome;
   event.cause = cause;
-  event.user = username_;
+  event.user = question_.username;
   event.took = std::chrono::duration_cast<microseconds>(now.mono - arrived_.mono);
   return event;
 }
@@ -337,7 +329,7 @@ Answer Attempt::fail_answer(milliseconds hold, bool is_delayed) {
   if (is_delayed && !decision_.trusted) {
     hold = std::max(hold, jittered(settings_->failure_delay, services_.random));
   }
-  return {AnswerKind::kFail, username_, held(hold)};
+  return {AnswerKind::kFail, question_.username, held(hold)};
 }
 
 Mono Attempt::held(milliseconds hold) const {

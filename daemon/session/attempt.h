@@ -120,9 +120,11 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   AttemptServices& services_;
   std::shared_ptr<const Settings> settings_;
   Origin origin_;
-  AttemptRequest request_;
+  ClientFacts client_;
+  std::string authcid_;
+  std::string authzid_;
   Now arrived_;
-  std::string username_;  // normalised
+  passdb::CheckRequest question_;  // its username is the normalised one
   policy::Ticket ticket_;
   policy::Decision decision_;  // of reserve(); its ticket is in ticket_
   std::string account_;        // admitted besides the username

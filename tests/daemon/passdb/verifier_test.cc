@@ -344,18 +344,18 @@ TEST_F(VerifierTest, MayRunInlineOnlyWhatIsFast) {
   first_->set("fast", {"{PLAIN}pw"});
   first_->set("slow", {"{PLAIN}pw", slow});
   first_->set("damaged", {"{NO-SUCH-SCHEME}x"});
-  EXPECT_TRUE(verifier().may_run_inline(password("fast", "x")));
-  EXPECT_FALSE(verifier().may_run_inline(password("slow", "x")));
-  EXPECT_TRUE(verifier().may_run_inline(cram_md5("slow", "x")));
-  EXPECT_TRUE(verifier().may_run_inline(password("unknown", "x")));
-  EXPECT_TRUE(verifier().may_run_inline(password("damaged", "x")));
+  EXPECT_TRUE(verifier().check_inline(password("fast", "x")));
+  EXPECT_FALSE(verifier().check_inline(password("slow", "x")));
+  EXPECT_TRUE(verifier().check_inline(cram_md5("slow", "x")));
+  EXPECT_TRUE(verifier().check_inline(password("unknown", "x")));
+  EXPECT_TRUE(verifier().check_inline(password("damaged", "x")));
   second_->typical = {slow, 11};  // now the most common one
-  EXPECT_FALSE(verifier().may_run_inline(password("unknown", "x")));
-  EXPECT_FALSE(verifier().may_run_inline(password("damaged", "x")));
-  EXPECT_TRUE(verifier().may_run_inline(password("fast", "x")));
+  EXPECT_FALSE(verifier().check_inline(password("unknown", "x")));
+  EXPECT_FALSE(verifier().check_inline(password("damaged", "x")));
+  EXPECT_TRUE(verifier().check_inline(password("fast", "x")));
   second_->slow = true;
-  EXPECT_FALSE(verifier().may_run_inline(password("fast", "x")));
-  EXPECT_FALSE(verifier().may_run_inline(cram_md5("fast", "x")));
+  EXPECT_FALSE(verifier().check_inline(password("fast", "x")));
+  EXPECT_FALSE(verifier().check_inline(cram_md5("fast", "x")));
 }
 
 TEST_F(VerifierTest, LooksUpForUserWithoutShowingACredential) {
