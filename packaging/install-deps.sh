@@ -20,7 +20,8 @@ tests=(libgtest-dev libgmock-dev libbenchmark-dev mandoc dovecot-core gsasl
   systemd db5.3-util python3-prometheus-client
   libnss-wrapper)  # Exim asks for the user Debian-exim by name; the wrapper spares the machine one
 unpacked=(exim4-daemon-heavy chasquid sasl2-bin  # only Exim's "heavy" build knows driver = dovecot
-  prometheus fail2ban apparmor logrotate)  # promtool, and what else reads files of ours
+  prometheus fail2ban apparmor logrotate  # promtool, and what else reads files of ours
+  slapd ldap-utils cyrus-common cyrus-imapd cyrus-clients sendmail-bin sendmail-cf)
 
 fail() { printf 'install-deps: %s\n' "$@" >&2; exit 1; }
 

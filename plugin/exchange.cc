@@ -77,7 +77,7 @@ int Exchange::conclude(Answer answer, std::optional<std::string_view>& output,
     return SASL_CONTINUE;
   }
   if (auto* ok = std::get_if<dovecot::OkReceived>(&answer)) return succeed(*ok, output, result);
-  if (const auto* fail = std::get_if<dovecot::FailReceived>(&answer)) return refuse(*fail);
+  if (const auto* fail = std::get_if<dovecot::FailReceived>(&answer)) return refuse(*fail, result);
   return unavailable(std::get<Unavailable>(answer).why);
 }
 
@@ -87,12 +87,7 @@ int Exchange::succeed(dovecot::OkReceived& ok, std::optional<std::string_view>& 
   if (ok.user.find('\0') != std::string::npos) {
     return unavailable("the daemon named an account with a NUL byte in it");
   }
-  // The daemon has verified it; without the last flag libsasl2 would look for the account in its
-  // own databases, and not find it.
-  const int code =
-      server_.canon_user(server_.utils->conn, ok.user.data(), static_cast<unsigned>(ok.user.size()),
-                         SASL_CU_AUTHID | SASL_CU_AUTHZID | SASL_CU_EXTERNALLY_VERIFIED, &result);
-  if (code != SASL_OK) return code;
+  if (const int code = name_account(ok.user, result); code != SASL_OK) return code;
   result.doneflag = 1;
   result.mech_ssf = 0;
   result.maxoutbuf = 0;
@@ -108,7 +103,20 @@ int Exchange::succeed(dovecot::OkReceived& ok, std::optional<std::string_view>& 
   return SASL_OK;
 }
 
-int Exchange::refuse(const dovecot::FailReceived& fail) {
+int Exchange::name_account(const std::string& name, sasl_out_params_t& result) {
+  // Without the last flag libsasl2 would look for the account in its own databases, and not find
+  // it.
+  return server_.canon_user(server_.utils->conn, name.data(), static_cast<unsigned>(name.size()),
+                            SASL_CU_AUTHID | SASL_CU_AUTHZID | SASL_CU_EXTERNALLY_VERIFIED,
+                            &result);
+}
+
+int Exchange::refuse(const dovecot::FailReceived& fail, sasl_out_params_t& result) {
+  // Postfix logs whose login failed (sasl_username=) if it can learn the name. Cyrus SASL's own
+  // plugins tell it before they verify, too; no success follows from it.
+  if (!fail.user.empty() && fail.user.find('\0') == std::string::npos) {
+    static_cast<void>(name_account(fail.user, result));
+  }
   switch (fail.code) {
     case dovecot::FailCode::kNone:
       explain("saslatch: authentication failed");

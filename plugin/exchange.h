@@ -48,7 +48,9 @@ class Exchange {
   int conclude(Answer answer, std::optional<std::string_view>& output, sasl_out_params_t& result);
   int succeed(dovecot::OkReceived& ok, std::optional<std::string_view>& output,
               sasl_out_params_t& result);
-  int refuse(const dovecot::FailReceived& fail);
+  int refuse(const dovecot::FailReceived& fail, sasl_out_params_t& result);
+  // Tells libsasl2 whose login this is. Returns its code.
+  int name_account(const std::string& name, sasl_out_params_t& result);
   int unavailable(const std::string& why);
   // What the application, and with some of them the remote side, may read about the failure.
   void explain(const char* text);

@@ -49,7 +49,6 @@ TEST_F(Logins, EndAsTheDaemonSays) {
     Session session;
     const bool knows = std::string(c.user) != "nobody-here";
     EXPECT_EQ(session.plain(c.user, knows ? secret_of(c.user) : "x"), c.code);
-    EXPECT_EQ(session.username(), "");
     // slapd shows this to the remote side.
     EXPECT_THAT(session.error_detail(), Not(HasSubstr(daemon.socket())));
   }
@@ -59,6 +58,12 @@ TEST_F(Logins, BearTheNameThatTheDaemonGives) {
   Session session;
   ASSERT_EQ(session.plain("mapped", secret_of("mapped")), SASL_OK);
   EXPECT_EQ(session.username(), "somebody@example.com");
+}
+
+TEST_F(Logins, ThatFailHaveANameForTheLog) {
+  Session session;
+  ASSERT_EQ(session.plain("alice", "wrong"), SASL_BADAUTH);
+  EXPECT_EQ(session.username(), "alice");
 }
 
 TEST_F(Logins, GetTheRealmOfTheApplication) {

@@ -1,4 +1,4 @@
-"""A private Postfix from conf-examples/postfix-dovecot."""
+"""A private Postfix from conf-examples/postfix-dovecot or postfix-cyrus."""
 
 import pwd
 import subprocess
@@ -15,6 +15,8 @@ class Postfix:
     `settings` are further main.cf lines; `chroot` runs its smtpd chrooted into the queue directory.
     """
 
+    examples, chroot_of_example = "postfix-dovecot", "n"
+
     def __init__(self, box, settings=None, chroot=False):
         programs.need_root()
         self._postfix = programs.need("postfix")
@@ -29,7 +31,7 @@ class Postfix:
         box.folder("data", owner="postfix")
         box.folder("queue", "private", mode=0o700, owner="postfix")
         uid = pwd.getpwnam("postfix").pw_uid
-        main = example("postfix-dovecot/main.cf", {
+        main = example(f"{self.examples}/main.cf", {
             "/var/spool/postfix": self.queue,
             "/var/lib/postfix": box.path("data"),
             "/var/mail/vhosts": self.mail,
@@ -48,13 +50,12 @@ class Postfix:
             **(settings or {}),
         })
         jail = "y" if chroot else "n"
-        master = example("postfix-dovecot/master.cf", {
-            "submission inet  n       -       n ":
-                f"127.0.0.1:{self.port} inet  n       -       {jail} ",
-            "smtps     inet  n       -       n ":
-                f"127.0.0.1:{self.smtps_port} inet  n       -       {jail} ",
-            "smtp      inet  n       -       n ":
-                f"127.0.0.1:{self.mx_port} inet  n       -       {jail} ",
+        services = {"submission": self.port, "smtps     ": self.smtps_port,
+                    "smtp      ": self.mx_port}
+        master = example(f"{self.examples}/master.cf", {
+            f"{name} inet  n       -       {self.chroot_of_example} ":
+                f"127.0.0.1:{port} inet  n       -       {jail} "
+            for name, port in services.items()
         })
         box.write("postfix/main.cf", main)
         box.write("postfix/master.cf", master)
@@ -88,3 +89,19 @@ class Postfix:
         """The messages in the mailbox, as text."""
         folder = self.mail / "inbox" / "new"
         return [path.read_text() for path in sorted(folder.glob("*"))] if folder.exists() else []
+
+
+class CyrusPostfix(Postfix):
+    """conf-examples/postfix-cyrus: libsasl2 with our plugin, by default in a chroot, as there.
+
+    `plugin_path` is where libsasl2 looks for plugins; `options` are further lines of smtpd.conf.
+    """
+
+    examples, chroot_of_example = "postfix-cyrus", "y"
+
+    def __init__(self, box, settings=None, chroot=True, plugin_path=None, options=""):
+        path = plugin_path or programs.plugin_folder()
+        super().__init__(box, {
+            "import_environment": f"MAIL_CONFIG MAIL_LOGTAG TZ LANG=C POSTLOG_SERVICE "
+                                  f"POSTLOG_HOSTNAME SASL_PATH={path}", **(settings or {})}, chroot)
+        box.write("postfix/sasl/smtpd.conf", example("postfix-cyrus/smtpd.conf", {}) + options)

@@ -7,8 +7,8 @@ ALICE, PASSWORD = "alice@example.com", "correct horse battery"
 
 
 def for_postfix(box, postfix, extra=QUIET_POLICY, name="saslatchd"):
-    """The daemon of conf-examples/postfix-dovecot, for a Postfix of the same box."""
-    config = example("postfix-dovecot/saslatch.conf", {
+    """The daemon of the examples that `postfix`, in the same box, is made from."""
+    config = example(f"{postfix.examples}/saslatch.conf", {
         **private_paths(box), "/var/spool/postfix/private/saslatch": postfix.socket})
     return Saslatchd(box, config + extra, [postfix.socket], name)
 
