@@ -50,10 +50,9 @@ class Postfix:
             **(settings or {}),
         })
         jail = "y" if chroot else "n"
-        services = {"submission": self.port, "smtps     ": self.smtps_port,
-                    "smtp      ": self.mx_port}
+        services = {"submission": self.port, "smtps": self.smtps_port, "smtp": self.mx_port}
         master = example(f"{self.examples}/master.cf", {
-            f"{name} inet  n       -       {self.chroot_of_example} ":
+            f"{name:<9} inet  n       -       {self.chroot_of_example} ":
                 f"127.0.0.1:{port} inet  n       -       {jail} "
             for name, port in services.items()
         })
