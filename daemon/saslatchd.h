@@ -58,6 +58,8 @@ class Saslatchd final : public control::DaemonView {
 
   // SIGHUP: new configuration, and the audit log's file opened anew.
   void hang_up();
+  // Whether the event loops have come round since the last call; for the watchdog.
+  [[nodiscard]] bool is_alive() { return server_.is_alive(); }
   // SIGTERM: finishes what is in flight and returns when nothing runs any more.
   void stop();
 

@@ -87,7 +87,7 @@ int run(const std::string& config_file) {
         daemon.hang_up();
         break;
       default:
-        net::notify_service_manager("WATCHDOG=1");
+        if (daemon.is_alive()) net::notify_service_manager("WATCHDOG=1");
     }
   }
 }

@@ -177,4 +177,11 @@ void Server::on_each_loop(const std::function<void(size_t loop_index)>& task) {
   }
 }
 
+bool Server::is_alive() {
+  if (*came_round_ < asked_round_) return false;
+  asked_round_ += loops_.size();
+  on_each_loop([came_round = came_round_](size_t) { ++*came_round; });
+  return true;
+}
+
 }  // namespace saslatch::net

@@ -1,6 +1,7 @@
 #ifndef SASLATCH_DAEMON_NET_SERVER_H_
 #define SASLATCH_DAEMON_NET_SERVER_H_
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -57,6 +58,9 @@ class Server {
   [[nodiscard]] size_t threads() const { return loops_.size(); }
   // Runs `task` on every loop's thread.
   void on_each_loop(const std::function<void(size_t loop_index)>& task);
+  // For a watchdog, which calls it at intervals from one thread: whether every loop has come round
+  // since the last call.
+  [[nodiscard]] bool is_alive();
 
  private:
   struct Open {
@@ -78,6 +82,8 @@ class Server {
   void accept_on(Open& open, const Endpoint& endpoint);
   void close_acceptors(Open& open);
 
+  size_t asked_round_ = 0;
+  std::shared_ptr<std::atomic<size_t>> came_round_ = std::make_shared<std::atomic<size_t>>(0);
   const TimeSource& clock_;
   Metrics& metrics_;
   Log& log_;

@@ -206,7 +206,7 @@ async def main():
         if result["guesses"]:
             parts.append(f"{result['let_through']} through")
         if result["owners"]:
-            parts.append(f"{result['owners_refused']}/{result['owners']} owners refused")
+            parts.append(f"{result['owners_refused']} of {result['owners']} owners refused")
         print(f"| {name} | {result['guesses']} | {', '.join(parts)} |")
     if options.json:
         options.json.write_text(json.dumps(list(results.values()), indent=1) + "\n")

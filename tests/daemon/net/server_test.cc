@@ -5,7 +5,9 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <atomic>
 #include <cerrno>
+#include <future>
 
 #include "daemon/net/clock.h"
 #include "tests/daemon/net/temporary_folder.h"
@@ -166,6 +168,32 @@ TEST_F(ServerTest, ChangesNothingWhenOneOfTheNewEndpointsFails) {
   EXPECT_NE(errors[0].message.find("[listen.no/folder]"), std::string::npos);
   EXPECT_TRUE(Client(folder / "a").is_connected());
   EXPECT_FALSE(Client(folder / "b").is_connected());
+  server.stop(std::chrono::milliseconds(1000));
+}
+
+TEST_F(ServerTest, IsNotAliveWhileALoopIsStuck) {
+  const auto come_round = [this] {
+    std::promise<void> both;
+    std::atomic<size_t> loops = 0;
+    server.on_each_loop([&](size_t) {
+      if (++loops == server.threads()) both.set_value();
+    });
+    both.get_future().wait();
+  };
+  server.start();
+  EXPECT_TRUE(server.is_alive());
+  come_round();
+  std::promise<void> release;
+  const std::shared_future<void> released = release.get_future().share();
+  server.on_each_loop([released](size_t index) {
+    if (index == 0) released.wait();
+  });
+  EXPECT_TRUE(server.is_alive()) << "the first question was answered";
+  EXPECT_FALSE(server.is_alive());
+  EXPECT_FALSE(server.is_alive());
+  release.set_value();
+  come_round();
+  EXPECT_TRUE(server.is_alive());
   server.stop(std::chrono::milliseconds(1000));
 }
 

@@ -59,21 +59,24 @@ void print_logins() {
 }
 
 void print_table() {
-  std::printf("| scenario | guesses |");
+  std::vector<std::string_view> names;
   for (const Preset& preset : presets())
-    std::printf(" %.*s |", static_cast<int>(preset.name.size()), preset.name.data());
+    if (!preset_rules(preset.name)->empty()) names.push_back(preset.name);
+  std::printf("| scenario | guesses |");
+  for (const std::string_view name : names)
+    std::printf(" %.*s |", static_cast<int>(name.size()), name.data());
   std::printf("\n| --- | --- |");
-  for (size_t i = 0; i < presets().size(); ++i) std::printf(" --- |");
+  for (size_t i = 0; i < names.size(); ++i) std::printf(" --- |");
   std::printf("\n");
   for (const Scenario& scenario : scenarios()) {
     const Result none = run(scenario, std::vector<Rule>{});
     std::printf("| %s | %zu |", scenario.name.c_str(), none.guesses);
-    for (const Preset& preset : presets()) {
-      const Result result = run(scenario, *preset_rules(preset.name));
+    for (const std::string_view name : names) {
+      const Result result = run(scenario, *preset_rules(name));
       if (none.guesses > 0) std::printf(" %zu through", result.let_through);
       if (none.guesses > 0 && none.owners > 0) std::printf(",");
       if (none.owners > 0)
-        std::printf(" %zu/%zu owners refused", result.owners_refused, result.owners);
+        std::printf(" %zu of %zu owners refused", result.owners_refused, result.owners);
       std::printf(" |");
     }
     std::printf("\n");
