@@ -107,6 +107,7 @@ ExitCode doctor(const Invocation& invocation, Console& console) {
     check_passdbs(patient, findings);
     check_audit_log(patient, findings);
     check_postfix(patient, findings);
+    check_cyrus_servers(patient, findings);
     check_clock(findings);
   }
   show(findings, console);

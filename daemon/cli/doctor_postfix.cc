@@ -1,42 +1,21 @@
-#include <sys/wait.h>
-
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <filesystem>
-#include <memory>
 
 #include "daemon/cli/doctor.h"
 
 namespace saslatch::cli {
 namespace {
 
-constexpr std::array<const char*, 6> kParameters = {
-    "queue_directory", "smtpd_sasl_auth_enable", "smtpd_sasl_type",
-    "smtpd_sasl_path", "smtpd_tls_auth_only",    "smtpd_tls_security_level"};
-
-// What a fixed command prints, line by line; nullopt if it cannot be run or fails.
-std::optional<std::vector<std::string>> lines_of(const char* command) {
-  std::FILE* pipe = ::popen(command, "re");
-  if (pipe == nullptr) return std::nullopt;
-  std::vector<std::string> lines(1);
-  for (int c = std::fgetc(pipe); c != EOF; c = std::fgetc(pipe)) {
-    if (c == '\n') {
-      lines.emplace_back();
-    } else {
-      lines.back() += static_cast<char>(c);
-    }
-  }
-  lines.pop_back();
-  const int status = ::pclose(pipe);
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) return std::nullopt;
-  return lines;
-}
+constexpr std::array<const char*, 10> kParameters = {
+    "queue_directory",     "smtpd_sasl_auth_enable",   "smtpd_sasl_type",  "smtpd_sasl_path",
+    "smtpd_tls_auth_only", "smtpd_tls_security_level", "config_directory", "mail_owner",
+    "import_environment",  "cyrus_sasl_config_path"};
 
 std::optional<PostfixSettings> ask_postfix() {
   std::string command = "postconf -hx";
   for (const char* parameter : kParameters) command += std::string(" ") + parameter;
-  const auto values = lines_of((command + " 2>/dev/null").c_str());
+  const auto values = lines_of(command + " 2>/dev/null");
   if (!values || values->size() != kParameters.size()) return std::nullopt;
   PostfixSettings settings;
   for (size_t i = 0; i < kParameters.size(); ++i) settings[kParameters[i]] = (*values)[i];
@@ -59,19 +38,10 @@ std::string socket_of_path(std::string path, const std::string& queue_directory)
   return queue_directory + "/" + path;
 }
 
-// Every socket on which the Dovecot protocol is spoken: what systemd gave, and what is configured.
-std::vector<std::string> our_sockets(const config::Config& config,
-                                     const std::vector<GivenSocket>& given) {
-  std::vector<std::string> sockets;
-  for (const config::ListenConfig& listener : config.listen) {
-    if (listener.protocol != config::ListenProtocol::kDovecot) continue;
-    const size_t before = sockets.size();
-    for (const GivenSocket& socket : given) {
-      if (socket.listener == listener.name) sockets.push_back(socket.address);
-    }
-    if (sockets.size() == before) sockets.push_back(config::to_string(listener.socket));
-  }
-  return sockets;
+std::vector<std::string> addresses_of(const std::vector<GivenSocket>& sockets) {
+  std::vector<std::string> addresses;
+  for (const GivenSocket& socket : sockets) addresses.push_back(socket.address);
+  return addresses;
 }
 
 // The words for main.cf that lead to one of our sockets: best one that a chrooted smtpd sees too.
@@ -116,11 +86,56 @@ void judge_path(const PostfixSettings& postfix, const std::vector<std::string>& 
   findings.push_back({"postfix", Health::kOk, "smtpd_sasl_path = " + path + " is ours", ""});
 }
 
+// Postfix hands variables to its daemons only if they are named, and may set them there.
+std::string imported(const std::string& environment, const std::string& variable) {
+  const size_t at = (" " + environment).find(" " + variable + "=");
+  if (at == std::string::npos) return "";
+  const std::string value = environment.substr(at + variable.size() + 1);
+  return value.substr(0, value.find_first_of(" ,"));
+}
+
+CyrusApplication cyrus_application(const PostfixSettings& postfix) {
+  const bool chrooted = value_of(postfix, "smtp/inet/chroot") == "y";
+  const std::string queue = value_of(postfix, "queue_directory");
+  const std::string path = value_of(postfix, "smtpd_sasl_path");
+  const std::string configured = value_of(postfix, "cyrus_sasl_config_path");
+  CyrusApplication application;
+  application.name = "Postfix";
+  application.appname = path.empty() ? "smtpd" : path;
+  // Debian's Postfix reads the second and not the first.
+  application.config_path = (configured.empty() ? "" : configured + ":") +
+                            value_of(postfix, "config_directory") +
+                            "/sasl:/etc/sasl2:/usr/lib/sasl2";
+  application.plugin_path = imported(value_of(postfix, "import_environment"), "SASL_PATH");
+  application.user = value_of(postfix, "mail_owner");
+  application.directory = queue;
+  application.root = chrooted ? queue : "";
+  application.tells_tls = false;
+  application.needs_tls = value_of(postfix, "smtpd_tls_auth_only") == "yes";
+  return application;
+}
+
 }  // namespace
+
+std::vector<GivenSocket> dovecot_sockets(const config::Config& config,
+                                         const std::vector<GivenSocket>& given) {
+  std::vector<GivenSocket> sockets;
+  for (const config::ListenConfig& listener : config.listen) {
+    if (listener.protocol != config::ListenProtocol::kDovecot) continue;
+    const size_t before = sockets.size();
+    for (const GivenSocket& socket : given) {
+      if (socket.listener == listener.name) sockets.push_back(socket);
+    }
+    if (sockets.size() == before) {
+      sockets.push_back({listener.name, config::to_string(listener.socket)});
+    }
+  }
+  return sockets;
+}
 
 Findings judge_postfix(const PostfixSettings& postfix, const config::Config& config,
                        const std::vector<GivenSocket>& given) {
-  const std::vector<std::string> sockets = our_sockets(config, given);
+  const std::vector<std::string> sockets = addresses_of(dovecot_sockets(config, given));
   Findings findings;
   if (value_of(postfix, "smtpd_sasl_auth_enable") != "yes") {
     findings.push_back({"postfix", Health::kWarn, "smtpd_sasl_auth_enable is not `yes` in main.cf",
@@ -128,9 +143,9 @@ Findings judge_postfix(const PostfixSettings& postfix, const config::Config& con
                         "submission only"});
   }
   const std::string type = value_of(postfix, "smtpd_sasl_type");
+  if (type == "cyrus") return findings;  // judge_cyrus() goes on
   if (type != "dovecot") {
-    // With `cyrus` Postfix asks libsasl2, which may well have our plugin.
-    findings.push_back({"postfix", type == "cyrus" ? Health::kWarn : Health::kFail,
+    findings.push_back({"postfix", Health::kFail,
                         "smtpd_sasl_type = " + type + ": Postfix does not use this daemon's socket",
                         "postconf -e smtpd_sasl_type=dovecot smtpd_sasl_path=" +
                             wanted_path(sockets, value_of(postfix, "queue_directory"))});
@@ -151,6 +166,9 @@ void check_postfix(const Patient& patient, Findings& findings) {
   if (!postfix) return;  // there is none on this machine
   for (Finding& finding : judge_postfix(*postfix, patient.settings.config, patient.given)) {
     findings.push_back(std::move(finding));
+  }
+  if (value_of(*postfix, "smtpd_sasl_type") == "cyrus") {
+    check_cyrus(patient, cyrus_application(*postfix), findings);
   }
 }
 

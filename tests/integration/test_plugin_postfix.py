@@ -82,6 +82,13 @@ class Plugin(IntegrationCase):
         self.assertEqual((event["rip"], event["service"], event["listener"], event["secured"]),
                          ("127.0.0.1", "smtp", "postfix", True))
 
+    def test_doctor_sees_what_libsasl2_sees(self):
+        findings = self.postfix.doctor(self.daemon)
+        self.assertIn("ok Postfix has CRAM-MD5 PLAIN LOGIN from us", findings)
+        self.assertIn("ok saslatch_socket of Postfix is ours", findings)
+        self.assertIn(f"ok Postfix, as user postfix, reaches {self.postfix.socket}", findings)
+        self.assertEqual([f for f in findings if not f.startswith("ok ")], [])
+
     def test_no_secret_is_in_a_log(self):
         self.session().auth("PLAIN", ALICE, "never-in-a-log")
         self.session().auth("PLAIN", ALICE, PASSWORD)
@@ -101,6 +108,8 @@ class Outage(IntegrationCase):
             for mechanism in MECHANISMS:
                 self.assertEqual(session.auth(mechanism, ALICE, PASSWORD), 454)
             postfix.wait_log("saslatch: cannot connect to private/saslatch: No such file")
+            self.assertIn(f"fail Postfix, as user postfix, cannot connect to {postfix.socket}: "
+                          "No such file or directory", postfix.doctor(daemon))
             # A daemon that cannot read its accounts.
             daemon.start()
             for mechanism in MECHANISMS:

@@ -156,7 +156,7 @@ TEST(JudgePostfix, FollowsItsTable) {
       {"smtpd_sasl_path", "inet:127.0.0.1:12345", Health::kFail, "smtpd_sasl_path="},
       {"smtpd_sasl_path", "/var/spool/postfix/private/saslatch", Health::kFail, "relative to"},
       {"smtpd_sasl_type", "", Health::kFail, "smtpd_sasl_type=dovecot"},
-      {"smtpd_sasl_type", "cyrus", Health::kWarn, "smtpd_sasl_type=dovecot"},
+      {"smtpd_sasl_type", "cyrus", Health::kOk, ""},  // JudgeCyrus goes on
       {"smtpd_sasl_auth_enable", "no", Health::kWarn, "smtpd_sasl_auth_enable=yes"},
       {"smtpd_tls_security_level", "", Health::kWarn, "smtpd_tls_security_level=may"},
   };
@@ -198,6 +198,122 @@ TEST(JudgePostfix, KnowsTheSocketsThatSystemdGave) {
       judge_postfix(postfix, config, {{name, "/run/saslatch/auth"}, {name, in_queue}});
   ASSERT_EQ(wrong.size(), 1u);
   EXPECT_EQ(wrong.front().mend, "postconf -e smtpd_sasl_path=private/saslatch");
+}
+
+// A chrooted Postfix as conf-examples/postfix-cyrus has it.
+CyrusApplication cyrus_postfix() {
+  CyrusApplication postfix;
+  postfix.name = "Postfix";
+  postfix.appname = "smtpd";
+  postfix.user = "postfix";
+  postfix.directory = postfix.root = "/var/spool/postfix";
+  postfix.tells_tls = false;
+  postfix.needs_tls = true;
+  return postfix;
+}
+
+constexpr const char* kGoodProbe =
+    "provider\tCRAM-MD5\tsaslatch\n"
+    "provider\tPLAIN\tsaslatch\n"
+    "provider\tPLAIN\tplain\n"
+    "option\tsaslatch_socket\tprivate/saslatch\n"
+    "option\tsaslatch_assume_tls\tyes\n"
+    "option\tmech_list\tPLAIN CRAM-MD5\n"
+    "something\tof a later version\n";
+
+std::vector<std::string> lines_in(std::string text) {
+  std::vector<std::string> lines;
+  for (size_t end; (end = text.find('\n')) != std::string::npos; text.erase(0, end + 1)) {
+    lines.push_back(text.substr(0, end));
+  }
+  return lines;
+}
+
+struct CyrusCase {
+  const char* name;
+  std::string from, to;  // what is different in kGoodProbe
+  Health worst;
+  const char* tells;  // in what is found or advised
+};
+
+TEST(JudgeCyrus, FollowsItsTable) {
+  config::Config config = one_socket("/var/spool/postfix/private/saslatch");
+  config.listen.front().on_temporary_failure = config::OnTemporaryFailure::kReply;
+  const CyrusCase cases[] = {
+      {"all is well", "", "", Health::kOk, "Postfix has CRAM-MD5 PLAIN from us"},
+      {"no plugin", "\tsaslatch\n", "\tother\n", Health::kFail, "finds no libsaslatch.so"},
+      {"another plugin first", "provider\tPLAIN\tsaslatch\nprovider\tPLAIN\tplain\n",
+       "provider\tPLAIN\tplain\nprovider\tPLAIN\tsaslatch\n", Health::kFail,
+       "uses another plugin for PLAIN"},
+      {"no mech_list", "option\tmech_list\tPLAIN CRAM-MD5", "option\tmech_list\t", Health::kWarn,
+       "mech_list: PLAIN LOGIN"},
+      {"a wrong option", "something\tof", "complaint\tsaslatch_timeout: 'soon'", Health::kWarn,
+       "saslatch_timeout: 'soon'"},
+      {"another socket", "private/saslatch", "private/auth", Health::kFail,
+       "`saslatch_socket: private/saslatch`"},
+      {"a path that does not lead out of the chroot", "private/saslatch",
+       "/var/spool/postfix/private/saslatch", Health::kFail, "within its chroot"},
+      {"an absolute path within the chroot", "private/saslatch", "/private//saslatch", Health::kOk,
+       "is ours"},
+      {"nothing said of TLS", "assume_tls\tyes", "assume_tls\tno", Health::kFail,
+       "saslatch_assume_tls: yes"},
+  };
+  for (const CyrusCase& c : cases) {
+    SCOPED_TRACE(c.name);
+    std::string text = kGoodProbe;
+    for (size_t at = 0; !c.from.empty() && (at = text.find(c.from, at)) != std::string::npos;
+         at += c.to.size()) {
+      text.replace(at, c.from.size(), c.to);
+    }
+    std::string socket, told;
+    Health worst = Health::kOk;
+    for (const Finding& finding :
+         judge_cyrus(cyrus_postfix(), parse_cyrus_probe(lines_in(text)), config, {}, socket)) {
+      worst = std::max(worst, finding.health);
+      told += finding.what + "\n" + finding.mend + "\n";
+    }
+    EXPECT_EQ(to_string(worst), to_string(c.worst)) << told;
+    EXPECT_THAT(told, HasSubstr(c.tells));
+  }
+}
+
+TEST(JudgeCyrus, WarnsOfPasswordsInTheClearThatCountAsSecured) {
+  CyrusApplication postfix = cyrus_postfix();
+  postfix.needs_tls = false;
+  std::string socket;
+  const Findings findings =
+      judge_cyrus(postfix, parse_cyrus_probe(lines_in(kGoodProbe)),
+                  one_socket("/var/spool/postfix/private/saslatch"), {}, socket);
+  EXPECT_EQ(to_string(findings.back().health), "fail");
+  EXPECT_THAT(findings.back().mend, HasSubstr("smtpd_tls_auth_only=yes"));
+}
+
+TEST(JudgeCyrus, WarnsOfAListenerThatClosesConnections) {
+  std::string socket;
+  bool warned = false;
+  for (const Finding& finding :
+       judge_cyrus(cyrus_postfix(), parse_cyrus_probe(lines_in(kGoodProbe)),
+                   one_socket("/var/spool/postfix/private/saslatch"), {}, socket)) {
+    warned |= finding.mend.find("on-temporary-failure = reply") != std::string::npos;
+  }
+  EXPECT_TRUE(warned);
+  EXPECT_EQ(socket, "/var/spool/postfix/private/saslatch");
+}
+
+TEST(JudgeCyrus, KnowsTheSocketsThatSystemdGave) {
+  const config::Config config = one_socket("/run/saslatch/auth");
+  std::string socket;
+  for (const Finding& finding :
+       judge_cyrus(cyrus_postfix(), parse_cyrus_probe(lines_in(kGoodProbe)), config,
+                   {{config.listen.front().name, "/var/spool/postfix/private/saslatch"}}, socket)) {
+    EXPECT_NE(to_string(finding.health), "fail") << finding.what;
+  }
+}
+
+TEST(Quoted, IsOneWordToAShell) {
+  EXPECT_EQ(quoted("a b"), "'a b'");
+  EXPECT_EQ(lines_of("printf '%s\\n' " + quoted("it's $(here) \"now\"")),
+            (std::vector<std::string>{"it's $(here) \"now\""}));
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 """A private Postfix from conf-examples/postfix-dovecot or postfix-cyrus."""
 
+import json
 import pwd
 import subprocess
 
@@ -104,3 +105,9 @@ class CyrusPostfix(Postfix):
             "import_environment": f"MAIL_CONFIG MAIL_LOGTAG TZ LANG=C POSTLOG_SERVICE "
                                   f"POSTLOG_HOSTNAME SASL_PATH={path}", **(settings or {})}, chroot)
         box.write("postfix/sasl/smtpd.conf", example("postfix-cyrus/smtpd.conf", {}) + options)
+
+    def doctor(self, daemon):
+        """What `saslatch doctor` finds about Cyrus SASL, as "RESULT WHAT"."""
+        text = daemon.cli("doctor", "--json", exit_code=None, MAIL_CONFIG=str(self._config))
+        return [f"{finding['result']} {finding['what']}" for finding in json.loads(text)
+                if finding["check"] == "cyrus"]

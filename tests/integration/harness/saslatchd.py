@@ -86,10 +86,11 @@ class Saslatchd:
 
     # Administration -----------------------------------------------------------------------------
 
-    def cli(self, *arguments, stdin="", exit_code=0):
+    def cli(self, *arguments, stdin="", exit_code=0, **environment):
         """Runs `saslatch`; its standard output. Any other exit code than the given one fails."""
         done = subprocess.run([self._saslatch, "--config", self.config, *map(str, arguments)],
-                              input=stdin, capture_output=True, text=True, timeout=PATIENCE)
+                              input=stdin, capture_output=True, text=True, timeout=PATIENCE,
+                              env={**os.environ, **environment})
         assert exit_code is None or done.returncode == exit_code, (
             f"saslatch {' '.join(map(str, arguments))} ended with {done.returncode}, "
             f"not {exit_code}:\n{done.stdout}{done.stderr}")
