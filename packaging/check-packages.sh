@@ -1,0 +1,200 @@
+#!/usr/bin/env bash
+# Proves the Debian packages: builds them twice, lints them, and uses them on a fresh Debian 12 that
+# boots in a container: installed, README.Debian followed to a delivered message, upgraded under
+# login load, purged. For a release, by hand; some 20 minutes, mostly the compiler's.
+#
+# usage: sudo packaging/check-packages.sh [--debs DIR] [--root DIR] [--mirror URL] [STEP...]
+#   --debs DIR    use the packages there instead of building them (then without step `twice`)
+#   --root DIR    the unpacked Debian 12 that is copied for each container (made if it is not there;
+#                 default build/check-packages/base)
+#   --mirror URL  where debootstrap gets it (default http://deb.debian.org/debian)
+#   STEP          of: build lint use upgrade tests twice rpm   (default: all, in this order)
+#
+# Needs, besides the build dependencies of packaging/debian/control: debootstrap, devscripts,
+# lintian, blhc, systemd-container; for `rpm` rpm and rpmlint. Containers have no network but their
+# own loopback. What they need is downloaded before, with apt's configuration of this machine.
+set -euo pipefail
+repo=$(cd "$(dirname "$0")/.." && pwd)
+work=$repo/build/check-packages
+base=$work/base
+debs=
+mirror=http://deb.debian.org/debian
+steps=()
+usage() { sed -n '2,16p' "$0" | sed 's/^# \{0,1\}//' >&2; exit 64; }
+while [[ $# -gt 0 ]]; do
+  case $1 in
+    --debs) debs=$(cd "${2:?--debs needs a folder}" && pwd); shift ;;
+    --root) base=$2; shift ;;
+    --mirror) mirror=$2; shift ;;
+    build | lint | use | upgrade | tests | twice | rpm) steps+=("$1") ;;
+    *) usage ;;
+  esac
+  shift
+done
+[[ ${#steps[@]} -gt 0 ]] || steps=(build lint use upgrade tests twice rpm)
+[[ $EUID -eq 0 ]] || { echo "check-packages: debootstrap and containers need root" >&2; exit 77; }
+mkdir -p "$work"
+
+say() { printf '\n== %s\n' "$*"; }
+fail() { printf 'check-packages: %s\n' "$*" >&2; exit 1; }
+deb() { printf '%s\n' "$debs/$1"_[0-9]*_*.deb | head -n 1; }  # NAME: its file
+
+# A Debian 12 and containers of it ------------------------------------------------------------------
+
+# What the containers install, so that they need no network. Postfix and Exim exclude each other.
+readonly wanted=(systemd systemd-sysv dbus postfix swaks ssl-cert ca-certificates python3
+  libnet-ssleay-perl libdigest-hmac-perl logrotate sasl2-bin autopkgtest)
+readonly instead=(exim4-daemon-heavy swaks ssl-cert)
+
+make_base() {
+  [[ -e $base/.complete ]] && return
+  say "debootstrap of Debian 12 into $base"
+  [[ -e $base/etc/debian_version ]] || debootstrap --variant=minbase bookworm "$base" "$mirror" >"$work/debootstrap.log" ||
+    { tail "$work/debootstrap.log"; fail "debootstrap failed"; }
+  # Beside the release its updates; options of this machine's apt that concern fetching.
+  cat >"$base/etc/apt/sources.list" <<SOURCES
+deb $mirror bookworm main
+deb $mirror bookworm-updates main
+deb ${mirror%/debian}/debian-security bookworm-security main
+SOURCES
+  apt-config dump | grep -E '^Acquire::(http|https|Check|Retries)' >"$base/etc/apt/apt.conf.d/00machine" || true
+  printf '#!/bin/sh\nexit 101\n' >"$base/usr/sbin/policy-rc.d"
+  chmod 755 "$base/usr/sbin/policy-rc.d"
+  cp /etc/resolv.conf "$base/etc/resolv.conf" 2>/dev/null || true
+  in_base() { DEBIAN_FRONTEND=noninteractive chroot "$base" "$@" >>"$work/apt.log" 2>&1 ||
+              { tail "$work/apt.log"; fail "this failed in $base: $*"; }; }
+  in_base apt-get update
+  in_base apt-get install -y --no-install-recommends systemd systemd-sysv dbus
+  rm -f "$base"/etc/apt/apt.conf.d/docker-clean
+  # The dependencies of our own packages by their names; ours themselves come by file.
+  local own
+  own=$(for name in saslatch libsasl2-modules-saslatch; do dpkg-deb -f "$(deb $name)" Depends Pre-Depends; done |
+    sed 's/^[A-Za-z-]*: //' | tr ',' '\n' | sed 's/|.*//; s/(.*//; s/ //g' | sort -u | grep -v '^saslatch' )
+  # shellcheck disable=SC2086  # a list of names
+  in_base apt-get install -y -d --no-install-recommends "${wanted[@]}" $own
+  in_base apt-get install -y -d --no-install-recommends "${instead[@]}"
+  rm -f "$base/usr/sbin/policy-rc.d" "$base/etc/resolv.conf"
+  touch "$base/.complete"
+}
+
+# NAME GUEST-SCRIPT: boots a copy of the base, runs the script in it as a service, shows its output,
+# and returns its exit code.
+container() {
+  local root=$work/$1 script=$2 status
+  rm -rf "$root"
+  cp -a --reflink=auto "$base" "$root"
+  install -d "$root/check"
+  cp "$debs"/*.deb "$root/check/"
+  cp "$repo/packaging/check-packages-guest.sh" "$root/check/guest"
+  echo 127.0.0.1 localhost mail.example.com >"$root/etc/hosts"
+  echo mail.example.com >"$root/etc/hostname"
+  cat >"$root/etc/systemd/system/check.service" <<UNIT
+[Unit]
+After=multi-user.target
+SuccessAction=exit
+FailureAction=exit
+[Service]
+Type=oneshot
+Environment=DEBIAN_FRONTEND=noninteractive HOME=/root LC_ALL=C.UTF-8
+ExecStart=/bin/bash /check/guest $script
+StandardOutput=append:/check/log
+StandardError=append:/check/log
+TimeoutStartSec=900
+UNIT
+  ln -s /etc/systemd/system/check.service "$root/etc/systemd/system/multi-user.target.wants/"
+  : >"$root/check/log"
+  timeout 1000 systemd-nspawn --quiet -D "$root" --boot --register=no --keep-unit --private-network \
+    --machine="saslatch-$1" --console=read-only >"$work/$1.console" 2>&1 </dev/null || true
+  cat "$root/check/log"
+  status=$(cat "$root/check/status" 2>/dev/null || echo "it did not end")
+  [[ $status == 0 ]] || fail "$1: $status; see $root/check/log and $work/$1.console"
+  rm -rf "$root"
+}
+
+# Steps -----------------------------------------------------------------------------------------------
+
+step_build() {
+  [[ -n $debs ]] && return
+  say "building the packages"
+  rm -rf "$work/debs"
+  "$repo/packaging/build-deb.sh" --no-tests --output "$work/debs" >"$work/build.log" 2>&1 ||
+    { tail -n 30 "$work/build.log"; fail "the build failed"; }
+  debs=$work/debs
+}
+
+step_lint() {
+  say "lintian"
+  lintian --pedantic --display-experimental --display-info --fail-on error,warning \
+    "$debs"/*.changes | grep -v '^N:'
+  say "hardening"
+  [[ -e $work/build.log ]] && blhc --bindnow --arch="$(dpkg --print-architecture)" "$work/build.log"
+  local unpacked=$work/unpacked
+  rm -rf "$unpacked"
+  dpkg-deb -x "$(deb saslatch)" "$unpacked"
+  dpkg-deb -x "$(deb libsasl2-modules-saslatch)" "$unpacked"
+  hardening-check --quiet --nocfprotection --nostackprotector --nobranchprotection --nofortify \
+    "$unpacked/usr/sbin/saslatchd" "$unpacked/usr/bin/saslatch" || fail "not hardened"
+  rm -rf "$unpacked"
+}
+
+step_use() { say "installed into a fresh Debian 12, README.Debian followed, purged"; make_base; container use use; }
+step_upgrade() {
+  say "upgraded to a higher version under login load"
+  make_base
+  # The same programs under a higher version: all that an upgrade does, without another build.
+  local higher=$work/higher
+  rm -rf "$higher"
+  dpkg-deb -R "$(deb saslatch)" "$higher"
+  sed -i 's/^Version: .*/&+higher1/' "$higher/DEBIAN/control"
+  dpkg-deb --root-owner-group -b "$higher" "$work/higher.deb" >/dev/null
+  rm -rf "$higher"
+  mkdir -p "$base/higher"
+  cp "$work/higher.deb" "$base/higher/saslatch.deb"
+  container upgrade upgrade
+}
+step_tests() {
+  say "autopkgtest (DEP-8), inside of a container"
+  make_base
+  mkdir -p "$base/source"
+  cp "$debs"/*.dsc "$debs"/*.tar.* "$base/source/"
+  container tests tests
+  rm -rf "$base/source"
+}
+
+step_twice() {
+  [[ -e $work/build.log ]] || fail "\`twice\` compares with a build of this script: leave --debs out"
+  say "built a second time, elsewhere, without a compiler cache"
+  local other=$work/elsewhere/for-the-second-time
+  rm -rf "$work/elsewhere"
+  mkdir -p "$other"
+  env -u CMAKE_CXX_COMPILER_LAUNCHER -u CMAKE_C_COMPILER_LAUNCHER CCACHE_DISABLE=1 \
+    TZ=Pacific/Kiritimati LC_ALL=C.UTF-8 HOME="$work/elsewhere" \
+    "$repo/packaging/build-deb.sh" --no-tests --output "$other" >"$work/build-2.log" 2>&1 || { tail -n 30 "$work/build-2.log"; fail "the second build failed"; }
+  local file
+  for file in "$debs"/*.deb; do
+    cmp "$file" "$other/${file##*/}" || fail "${file##*/} differs: diffoscope $file $other/${file##*/}"
+    echo "identical: ${file##*/}"
+  done
+  rm -rf "$work/elsewhere"
+}
+
+step_rpm() {
+  say "rpm"
+  "$repo/packaging/build-rpm.sh" --output "$work/rpm" >"$work/rpm.log" 2>&1 ||
+    { tail -n 30 "$work/rpm.log"; fail "the rpm build failed"; }
+  local package
+  for package in "$work"/rpm/*.rpm; do
+    echo "${package##*/}"
+    rpm -qlp "$package" | sed 's/^/  /'
+  done
+  rpmlint --config "$repo/packaging/rpm/rpmlintrc.toml" "$work"/rpm/*.rpm "$repo/packaging/rpm/saslatch.spec"
+}
+
+for step in "${steps[@]}"; do
+  if [[ $step != build && $step != rpm && -z $debs ]]; then
+    [[ -e $work/debs ]] || step_build
+    debs=$work/debs
+  fi
+  "step_$step"
+done
+say "all of it: ${steps[*]}"
