@@ -8,7 +8,7 @@ finish() { echo "$1" >/check/status; exit 0; }
 fail() { printf 'FAILED: %s\n' "$*"; journalctl --no-pager -n 60 -u 'saslatchd*'; finish "$*"; }
 must() { "$@" || fail "$*"; }
 
-install_offline() { must apt-get install -y -q --no-install-recommends --no-download "$@" >/check/apt.log 2>&1 || { tail /check/apt.log; fail "apt-get install $*"; }; }
+install_offline() { must apt-get install -y -q --no-install-recommends "$@" >/check/apt.log 2>&1 || { tail /check/apt.log; fail "apt-get install $*"; }; }
 ours() { printf '%s\n' /check/"$1"_[0-9]*.deb | head -n 1; }
 user=alice@example.com
 password='correct horse battery'
@@ -97,8 +97,8 @@ socket   = /run/saslatch/auth
 protocol = saslauthd
 socket   = /run/saslauthd/mux
 CONF
+  must systemctl enable saslatchd-saslauthd.socket
   must systemctl stop saslatchd
-  must systemctl enable --now saslatchd-saslauthd.socket
   must systemctl start saslatchd
   stat -c '%A %U:%G %n' /run/saslauthd/mux
   must testsaslauthd -f /run/saslauthd/mux -u alice -r example.com -p "$password"
@@ -154,7 +154,7 @@ PYTHON
   local version
   version=$(dpkg-query -W -f '${Version}' saslatch)
   say "upgrade from $version"
-  must apt-get install -y -q --no-download /higher/saslatch.deb >/check/apt.log 2>&1
+  must apt-get install -y -q /higher/saslatch.deb >/check/apt.log 2>&1
   say "to $(dpkg-query -W -f '${Version}' saslatch)"
   sleep 1
   for _ in 1 2 3 4 5; do must systemctl restart saslatchd; sleep 1; done

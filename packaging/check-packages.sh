@@ -132,7 +132,7 @@ step_lint() {
   rm -rf "$unpacked"
   dpkg-deb -x "$(deb saslatch)" "$unpacked"
   dpkg-deb -x "$(deb libsasl2-modules-saslatch)" "$unpacked"
-  hardening-check --quiet --nocfprotection --nostackprotector --nobranchprotection --nofortify \
+  hardening-check --quiet --nocfprotection --nofortify \
     "$unpacked/usr/sbin/saslatchd" "$unpacked/usr/bin/saslatch" || fail "not hardened"
   rm -rf "$unpacked"
 }
