@@ -43,7 +43,7 @@ deb() { printf '%s\n' "$debs/$1"_[0-9]*_*.deb | head -n 1; }  # NAME: its file
 
 # What the containers install, so that they need no network. Postfix and Exim exclude each other.
 readonly wanted=(systemd systemd-sysv dbus postfix swaks ssl-cert ca-certificates python3
-  libnet-ssleay-perl libdigest-hmac-perl logrotate sasl2-bin autopkgtest)
+  libnet-ssleay-perl libdigest-hmac-perl logrotate sasl2-bin autopkgtest dpkg-dev)
 readonly instead=(exim4-daemon-heavy swaks ssl-cert)
 
 make_base() {
@@ -155,8 +155,8 @@ step_upgrade() {
 step_tests() {
   say "autopkgtest (DEP-8), inside of a container"
   make_base
-  mkdir -p "$base/source"
-  cp "$debs"/*.dsc "$debs"/*.tar.* "$base/source/"
+  rm -rf "$base/source"
+  dpkg-source --no-check -x "$debs"/*.dsc "$base/source" >/dev/null
   container tests tests
   rm -rf "$base/source"
 }
