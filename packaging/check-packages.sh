@@ -167,9 +167,12 @@ step_twice() {
   local other=$work/elsewhere/for-the-second-time
   rm -rf "$work/elsewhere"
   mkdir -p "$other"
-  env -u CMAKE_CXX_COMPILER_LAUNCHER -u CMAKE_C_COMPILER_LAUNCHER CCACHE_DISABLE=1 \
-    TZ=Pacific/Kiritimati LC_ALL=C.UTF-8 HOME="$work/elsewhere" \
-    "$repo/packaging/build-deb.sh" --no-tests --output "$other" >"$work/build-2.log" 2>&1 || { tail -n 30 "$work/build-2.log"; fail "the second build failed"; }
+  (
+    umask 0002
+    env -u CMAKE_CXX_COMPILER_LAUNCHER -u CMAKE_C_COMPILER_LAUNCHER CCACHE_DISABLE=1 \
+      TZ=Pacific/Kiritimati LC_ALL=C.UTF-8 HOME="$work/elsewhere" \
+      "$repo/packaging/build-deb.sh" --no-tests --output "$other" >"$work/build-2.log" 2>&1
+  ) || { tail -n 30 "$work/build-2.log"; fail "the second build failed"; }
   local file
   for file in "$debs"/*.deb; do
     cmp "$file" "$other/${file##*/}" || fail "${file##*/} differs: diffoscope $file $other/${file##*/}"

@@ -4,14 +4,17 @@ import grp
 import os
 import pwd
 import re
+import smtplib
+import ssl
 import subprocess
 import unittest
 
-from harness import clients, programs
+from harness import clients, programs, setups
 from harness.auth import AuthClient
 from harness.box import PATIENCE, wait_until
 from harness.case import IntegrationCase
 from harness.examples import example
+from harness.postfix import Postfix
 from harness.saslatchd import Saslatchd, private_paths
 from harness.setups import ALICE, PASSWORD
 
@@ -37,6 +40,30 @@ def daemon_of(box, folder, paths, sockets, policy=f"[policy]\n{QUICK}"):
     text = text.replace("[daemon]\n", f"[daemon]\n{lines}") if "[daemon]\n" in text else (
         f"[daemon]\n{lines}{text}")
     return Saslatchd(box, text + policy, list(sockets.values()))
+
+
+class PostfixPorts(IntegrationCase):
+    """The ports of conf-examples/postfix-dovecot that the other tests do not use."""
+
+    def test_465_is_tls_from_the_first_byte_and_25_offers_no_login(self):
+        postfix = Postfix(self.box)
+        daemon = setups.for_postfix(self.box, postfix).start()
+        daemon.add_user(ALICE, PASSWORD)
+        postfix.start()
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with smtplib.SMTP_SSL("127.0.0.1", postfix.smtps_port, context=context,
+                              timeout=PATIENCE) as session:
+            self.assertEqual(session.login(ALICE, PASSWORD)[0], 235)
+        daemon.stop()
+        with smtplib.SMTP("127.0.0.1", postfix.mx_port, timeout=PATIENCE) as session:
+            session.starttls(context=context)
+            session.ehlo()
+            self.assertFalse(session.has_extn("auth"))
+            # No login is needed for mail that comes in, nor the daemon.
+            self.assertEqual(session.mail("someone@example.net")[0], 250)
+            self.assertEqual(session.rcpt("postmaster@example.com")[0], 250)
+            self.assertEqual(session.rcpt("someone@example.net")[0], 554)
 
 
 class Domains(IntegrationCase):
