@@ -304,6 +304,7 @@ Examples:
        {{"policy", "FILE", "the policy to try: a saslatch.conf, or the name of a preset"},
         {"events", "LOG", "a log, plain, .gz, .xz or .zst; - is standard input", true},
         {"format", "F", "auto (default), audit, postfix or dovecot"},
+        {"report", "FILE.html", "write a page with plots, to be opened in any browser"},
         {"decisions", "FILE", "write a JSON line for each attempt: allow, refuse or delay"},
         {"compare", "OTHER.conf", "try another policy too, and say what it changes"}},
        "say what a policy would have done on the logs of a mail server",
@@ -322,7 +323,7 @@ the logs, 78 if the policy is wrong.
 Examples:
   sudo saslatch policy replay --policy small-site --events /var/log/mail.log*
   saslatch policy replay --policy new.conf --compare /etc/saslatch/saslatch.conf \
-      --events /var/log/saslatch/audit.jsonl
+      --events /var/log/saslatch/audit.jsonl --report report.html
   journalctl -o short-iso-precise -u postfix@- -u dovecot --since -30d |
       saslatch policy replay --policy pci-dss --events -
 )",

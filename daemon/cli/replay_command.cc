@@ -13,12 +13,16 @@
 #include "daemon/audit/safe_text.h"
 #include "daemon/cli/settings.h"
 #include "daemon/policy/presets.h"
+#include "daemon/replay/html_report.h"
 #include "daemon/replay/words.h"
 
 namespace saslatch::cli {
 namespace {
 
 using replay::Time;
+
+// Other limits are tried for so many rules of a report: each limit replays the whole log once more.
+constexpr size_t kCurves = 2;
 
 replay::Candidate candidate_of(std::string name, config::Config config) {
   replay::Candidate candidate;
@@ -221,6 +225,12 @@ ExitCode policy_replay(const Invocation& invocation, Console& console) {
       decisions->stream() << line;
     };
   }
+  std::optional<OutputFile> report;
+  if (const auto path = invocation.value("report")) {
+    report.emplace(*path);
+    if (!report->trouble().empty()) return console.fail(ExitCode::kCantCreate, report->trouble());
+    options.curves = kCurves;
+  }
   replay::Findings findings;
   {
     Progress progress(console);
@@ -231,6 +241,10 @@ ExitCode policy_replay(const Invocation& invocation, Console& console) {
   }
   if (decisions && !decisions->finish())
     return console.fail(ExitCode::kCantCreate, decisions->trouble());
+  if (report) {
+    report->stream() << replay::html_report(findings, zone);
+    if (!report->finish()) return console.fail(ExitCode::kCantCreate, report->trouble());
+  }
   if (console.style().json) {
     console.print(findings_json(findings));
   } else {

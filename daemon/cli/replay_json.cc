@@ -115,11 +115,12 @@ Json curves_json(const std::vector<replay::Curve>& curves) {
       points.push_back({{"limit", point.limit},
                         {"logins_refused", point.owners_refused},
                         {"guesses_let_through", point.guesses_let}});
-    documents.push_back({{"rule", curve.rule},
-                         {"window_seconds", seconds(curve.limit.window)},
-                         {"limit", curve.limit.events},
-                         {"knee", curve.points[curve.knee].limit},
-                         {"points", std::move(points)}});
+    Json document{{"rule", curve.rule},
+                  {"window_seconds", seconds(curve.limit.window)},
+                  {"limit", curve.limit.events}};
+    if (curve.knee) document["knee"] = curve.points[*curve.knee].limit;
+    document["points"] = std::move(points);
+    documents.push_back(std::move(document));
   }
   return documents;
 }

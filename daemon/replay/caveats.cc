@@ -9,8 +9,10 @@ namespace {
 using policy::By;
 using policy::Count;
 
+// Failures by the kind of log.
 struct Logs {
   uint64_t audit = 0, smtpd = 0, login = 0, auth = 0;
+  uint64_t with_password = 0;
   [[nodiscard]] uint64_t all() const { return audit + smtpd + login + auth; }
 };
 
@@ -27,6 +29,7 @@ std::optional<Caveat> about_passwords(const policy::Rule& rule, const Logs& logs
   Caveat caveat;
   caveat.rules = {rule.name};
   if (shows_hashes) {
+    if (logs.with_password == logs.all()) return std::nullopt;
     caveat.text =
         "only passwords that Dovecot logged a hash of (auth_verbose_passwords) are seen: a lower "
         "bound";
@@ -52,13 +55,13 @@ std::optional<Caveat> about_unknown_users(const policy::Rule& rule, const Logs& 
           ? "cannot be judged, and never trips here: neither smtpd nor Dovecot's login processes "
             "tell whether an account exists (Dovecot's auth process does, with auth_verbose = yes)"
           : "judged for the " + percent_of(telling, logs.all()) +
-                " of the attempts whose log tells whether the account exists: a lower bound";
+                " of the failures whose log tells whether the account exists: a lower bound";
   return caveat;
 }
 
 std::optional<Caveat> about_repetitions(const policy::Rule& rule, const Logs& logs) {
   if (rule.count != Count::kFailures && rule.count != Count::kUnknownUsers) return std::nullopt;
-  if (logs.smtpd + logs.login + logs.auth == 0) return std::nullopt;
+  if (logs.audit > 0 || logs.with_password == logs.all()) return std::nullopt;
   return Caveat{{rule.name},
                 "each failure of these logs is counted; the daemon counts a wrong password that a "
                 "program repeats once an hour: live less is refused, owners above all",
@@ -90,10 +93,13 @@ std::optional<Caveat> about_successes(const policy::Rule& rule, const Logs& logs
 
 std::vector<Caveat> caveats_of(const policy::Settings& settings, const Summary& summary,
                                bool shows_hashes) {
-  const auto of = [&](Origin origin) { return summary.by_origin[static_cast<size_t>(origin)]; };
-  const Logs logs{of(Origin::kAudit), of(Origin::kSmtpd), of(Origin::kLogin), of(Origin::kAuth)};
+  const auto of = [&](Origin origin) {
+    return summary.failed_by_origin[static_cast<size_t>(origin)];
+  };
+  const Logs logs{of(Origin::kAudit), of(Origin::kSmtpd), of(Origin::kLogin), of(Origin::kAuth),
+                  summary.with_password};
   std::vector<Caveat> caveats;
-  if (logs.all() == 0) return caveats;
+  if (summary.attempts == 0) return caveats;
   // What is said of several rules is said once.
   const auto add = [&](const Caveat& caveat) {
     const auto same = std::find_if(caveats.begin(), caveats.end(),

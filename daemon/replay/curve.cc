@@ -24,9 +24,11 @@ CurvePoint replayed(const policy::Settings& settings, const KnownPairs& known, S
 
 }  // namespace
 
-std::vector<uint32_t> limits_around(uint32_t limit) {
+std::vector<uint32_t> limits_around(uint32_t limit, bool few) {
   std::vector<uint32_t> limits;
-  for (const double factor : {0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0}) {
+  size_t number = 0;
+  for (const double factor : {1.0, 0.25, 0.5, 0.75, 2.0, 1.5, 3.0, 5.0, 8.0}) {
+    if (few && number++ % 2 == 1) continue;
     const double scaled = static_cast<double>(limit) * factor;
     limits.push_back(
         std::clamp<uint32_t>(static_cast<uint32_t>(scaled + 0.5), 1, policy::kMaxLimitEvents));
@@ -36,17 +38,17 @@ std::vector<uint32_t> limits_around(uint32_t limit) {
   return limits;
 }
 
-size_t knee_of(const std::vector<CurvePoint>& points, size_t current) {
-  if (points.size() < 3) return current;
+std::optional<size_t> knee_of(const std::vector<CurvePoint>& points) {
+  if (points.size() < 3) return std::nullopt;
   const CurvePoint& strict = points.front();
   const CurvePoint& loose = points.back();
   const double width =
       static_cast<double>(strict.owners_refused) - static_cast<double>(loose.owners_refused);
   const double height =
       static_cast<double>(loose.guesses_let) - static_cast<double>(strict.guesses_let);
-  if (width <= 0 || height <= 0) return current;
-  size_t knee = current;
-  double farthest = 0.01;  // less is a line
+  if (width <= 0 || height <= 0) return std::nullopt;
+  std::optional<size_t> knee;
+  double farthest = 0.05;  // less is a line
   for (size_t i = 0; i < points.size(); ++i) {
     const double x = (static_cast<double>(points[i].owners_refused) -
                       static_cast<double>(loose.owners_refused)) /
@@ -91,6 +93,9 @@ std::vector<Curve> curves(const policy::Settings& settings, const Summary& summa
   std::stable_sort(rules.begin(), rules.end(), [](const RuleFigures* a, const RuleFigures* b) {
     return a->refused > b->refused;
   });
+  const uint64_t affordable = kCurveAttempts / std::max<uint64_t>(spool.size(), 1);
+  const bool few = affordable < 9;
+  many = std::min<uint64_t>(many, std::max<uint64_t>(affordable / 9, 1));
   if (rules.size() > many) rules.resize(many);
 
   std::vector<Curve> found;
@@ -101,7 +106,7 @@ std::vector<Curve> curves(const policy::Settings& settings, const Summary& summa
     Curve curve;
     curve.rule = rule->name;
     curve.limit = of->limit;
-    for (const uint32_t limit : limits_around(of->limit.events)) {
+    for (const uint32_t limit : limits_around(of->limit.events, few)) {
       if (limit == of->limit.events) curve.current = curve.points.size();
       curve.points.push_back({limit, 0, 0});
     }
@@ -119,7 +124,7 @@ std::vector<Curve> curves(const policy::Settings& settings, const Summary& summa
       point.limit = limit;
       progress(++done, all);
     }
-    curve.knee = knee_of(curve.points, curve.current);
+    curve.knee = knee_of(curve.points);
   }
   return found;
 }

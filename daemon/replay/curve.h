@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,16 +25,17 @@ struct Curve {
   policy::Limit limit;             // as the policy has it
   std::vector<CurvePoint> points;  // by limit
   size_t current = 0;              // which one the policy has
-  size_t knee = 0;                 // beyond it, each owner spared costs most guesses; see knee_of()
+  std::optional<size_t> knee;      // on either side of it something gets dearer; see knee_of()
 };
 
-// The limits that are tried: the rule's own, and others from a quarter to eight times as many.
-std::vector<uint32_t> limits_around(uint32_t limit);
+// The limits that are tried: the rule's own, and others from a quarter to eight times as many;
+// `few`: half of them.
+std::vector<uint32_t> limits_around(uint32_t limit, bool few = false);
 
 // The knee of points by limit: where the curve of guesses over owners, both scaled to [0, 1], lies
 // farthest below the line through its ends (Satopaa et al., "Finding a Kneedle in a Haystack",
-// 2011). The current one if the curve is flat or a line.
-size_t knee_of(const std::vector<CurvePoint>& points, size_t current);
+// 2011). None if the curve is flat or a line.
+std::optional<size_t> knee_of(const std::vector<CurvePoint>& points);
 
 // The pairs of account and network that logged in: whose failures are slips (Tally says why).
 class KnownPairs {
@@ -51,7 +53,10 @@ class KnownPairs {
 };
 
 // A curve for each rule that refused anything, those that refused most first, at most `many`, by
-// replaying `spool` once for each limit. `progress` is told how many of all replays are done.
+// replaying `spool` once for each limit. Of a log of more than kCurveAttempts / 18 attempts there
+// are fewer curves, then fewer limits, so that they take minutes and not hours. `progress` is told
+// how many of all replays are done.
+constexpr uint64_t kCurveAttempts = 40'000'000;
 std::vector<Curve> curves(const policy::Settings& settings, const Summary& summary,
                           const KnownPairs& known, Spool& spool, size_t many,
                           const std::function<void(size_t done, size_t all)>& progress);

@@ -55,7 +55,7 @@ Judge::Judge(policy::Settings settings) {
 
 Judged Judge::judge(const Attempt& attempt, std::string_view user) {
   // The daemon sweeps every second, to be rid of what has expired; here only memory asks for it.
-  if (swept_ == Time::min() || attempt.at > swept_ + std::chrono::seconds(10) ||
+  if (swept_ == Time::min() || attempt.at > swept_ + std::chrono::minutes(1) ||
       attempt.at < swept_) {
     swept_ = attempt.at;
     engine_->sweep(attempt.at);

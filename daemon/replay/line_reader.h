@@ -56,6 +56,10 @@ class Leftovers {
   };
 
   void add(Unusable unusable, std::string_view file, uint64_t line, std::string_view text);
+  // Takes over what `other` has of this kind, of which nothing is here.
+  void add(const Leftovers& other, Unusable unusable) {
+    kinds_[static_cast<size_t>(unusable)] = other[unusable];
+  }
   [[nodiscard]] const Kind& operator[](Unusable unusable) const {
     return kinds_[static_cast<size_t>(unusable)];
   }

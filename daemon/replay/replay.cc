@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 
+#include "daemon/replay/read_ahead.h"
 #include "daemon/replay/words.h"
 
 namespace saslatch::replay {
@@ -56,6 +57,7 @@ Findings replay(FactStream& stream, const Options& options, Zone& zone) {
   std::unique_ptr<Spool> spool;
   if (options.curves > 0) spool = std::make_unique<Spool>();
   KnownPairs known(options.policy.settings);
+  Leftovers names;  // that are not allowed
   bool shows_hashes = false;
 
   const auto decide = [&](const Attempt& attempt) {
@@ -63,8 +65,8 @@ Findings replay(FactStream& stream, const Options& options, Zone& zone) {
     if (attempt.names_user) {
       auto normal = first.normalise(attempt.user);
       if (!normal) {
-        stream.leftovers().add(Unusable::kNoName, stream.reports()[attempt.file].path, attempt.line,
-                               attempt.user);
+        names.add(Unusable::kNoName, stream.reports()[attempt.file].path, attempt.line,
+                  attempt.user);
         return;
       }
       user = std::move(*normal);
@@ -94,13 +96,16 @@ Findings replay(FactStream& stream, const Options& options, Zone& zone) {
   };
 
   constexpr uint64_t kProgressEvery = 4096;
-  Located located;
-  uint64_t read = 0;
-  while (stream.next(located)) {
-    assembler.feed(std::move(located));
-    while (const auto attempt = assembler.next()) decide(*attempt);
-    if (options.on_progress && ++read % kProgressEvery == 0)
-      options.on_progress(stream.bytes_read(), stream.bytes_in_all(), false);
+  {
+    ReadAhead facts(stream);
+    Located located;
+    uint64_t read = 0;
+    while (facts.next(located)) {
+      assembler.feed(std::move(located));
+      while (const auto attempt = assembler.next()) decide(*attempt);
+      if (options.on_progress && ++read % kProgressEvery == 0)
+        options.on_progress(facts.bytes_read(), stream.bytes_in_all(), false);
+    }
   }
   assembler.finish();
   while (const auto attempt = assembler.next()) decide(*attempt);
@@ -113,6 +118,7 @@ Findings replay(FactStream& stream, const Options& options, Zone& zone) {
   }
   findings.files = stream.reports();
   findings.leftovers = stream.leftovers();
+  findings.leftovers.add(names, Unusable::kNoName);
   findings.assembly = assembler.figures();
   findings.zone = zone.name();
   findings.caveats = caveats_of(options.policy.settings, findings.summary, shows_hashes);

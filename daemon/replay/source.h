@@ -90,7 +90,6 @@ class FactStream {
 
   [[nodiscard]] const std::vector<FileReport>& reports() const { return reports_; }
   [[nodiscard]] const Leftovers& leftovers() const { return leftovers_; }
-  [[nodiscard]] Leftovers& leftovers() { return leftovers_; }
   [[nodiscard]] uint64_t bytes_read() const;
   [[nodiscard]] uint64_t bytes_in_all() const { return bytes_in_all_; }  // 0: not known
 

@@ -29,6 +29,37 @@ Split& Split::operator+=(const Split& other) {
   return *this;
 }
 
+policy::Duration next_width(policy::Duration width) {
+  using namespace std::chrono_literals;  // NOLINT: the ladder
+  for (const policy::Duration next :
+       {policy::Duration(5min), policy::Duration(15min), policy::Duration(30min),
+        policy::Duration(1h), policy::Duration(3h), policy::Duration(6h), policy::Duration(12h),
+        policy::Duration(24h)})
+    if (next > width) return next;
+  return width * 2;
+}
+
+std::map<int64_t, Bucket> joined(const std::map<int64_t, Bucket>& buckets, policy::Duration from,
+                                 policy::Duration to) {
+  const int64_t many = to / from;
+  std::map<int64_t, Bucket> wider;
+  for (const auto& [number, narrow] : buckets) {
+    Bucket& all = wider[number >= 0 ? number / many : (number - many + 1) / many];
+    all.ok += narrow.ok;
+    all.let += narrow.let;
+    all.refused += narrow.refused;
+    all.owners_refused += narrow.owners_refused;
+    for (const auto& [rule, refused] : narrow.by_rule) all.refused_by(rule) += refused;
+  }
+  return wider;
+}
+
+uint32_t& Bucket::refused_by(uint16_t rule) {
+  for (auto& [number, many] : by_rule)
+    if (number == rule) return many;
+  return by_rule.emplace_back(rule, 0).second;
+}
+
 Tally::Tally(const policy::Settings& settings, Zone& zone)
     : ipv4_prefix_(settings.ipv4_prefix),
       ipv6_prefix_(settings.ipv6_prefix),
@@ -47,16 +78,15 @@ Tally::Tally(const policy::Settings& settings, Zone& zone)
 }
 
 uint32_t Tally::account_number(std::string_view user) {
-  const std::string name(user);
-  const auto found = account_numbers_.find(name);
+  const auto found = account_numbers_.find(user);
   if (found != account_numbers_.end()) return found->second;
   if (accounts_.size() >= kMaxAccounts) {
     summary_.rounded = true;
     return kOthers;
   }
   const auto number = static_cast<uint32_t>(accounts_.size());
-  account_numbers_.emplace(name, number);
-  accounts_.emplace_back().name = name;
+  account_numbers_.emplace(user, number);
+  accounts_.emplace_back().name = user;
   return number;
 }
 
@@ -113,37 +143,14 @@ void Tally::add_to_bucket(const Attempt& attempt, const Judged& judged, uint16_t
   if (refused) {
     ++bucket.refused;
     if (attempt.result == Result::kOk) ++bucket.owners_refused;
-    const auto entry = std::find_if(bucket.by_rule.begin(), bucket.by_rule.end(),
-                                    [rule](const auto& pair) { return pair.first == rule; });
-    if (entry == bucket.by_rule.end()) {
-      bucket.by_rule.emplace_back(rule, 1);
-    } else {
-      ++entry->second;
-    }
+    ++bucket.refused_by(rule);
   } else {
     ++(attempt.result == Result::kOk ? bucket.ok : bucket.let);
   }
   if (buckets.size() <= kMaxBuckets) return;
-  std::map<int64_t, Bucket> wider;
-  for (auto& [start, narrow] : buckets) {
-    Bucket& both = wider[start >= 0 ? start / 2 : (start - 1) / 2];
-    both.ok += narrow.ok;
-    both.let += narrow.let;
-    both.refused += narrow.refused;
-    both.owners_refused += narrow.owners_refused;
-    for (const auto& [number, many] : narrow.by_rule) {
-      const uint16_t wanted = number;
-      const auto entry = std::find_if(both.by_rule.begin(), both.by_rule.end(),
-                                      [wanted](const auto& pair) { return pair.first == wanted; });
-      if (entry == both.by_rule.end()) {
-        both.by_rule.emplace_back(number, many);
-      } else {
-        entry->second += many;
-      }
-    }
-  }
-  buckets = std::move(wider);
-  summary_.bucket *= 2;
+  const policy::Duration wider = next_width(summary_.bucket);
+  buckets = joined(buckets, summary_.bucket, wider);
+  summary_.bucket = wider;
 }
 
 void Tally::add(const Attempt& attempt, std::string_view user, const Judged& judged) {
@@ -155,6 +162,8 @@ void Tally::add(const Attempt& attempt, std::string_view user, const Judged& jud
   sum.first = std::min(sum.first, attempt.at);
   sum.last = std::max(sum.last, attempt.at);
   ++sum.by_origin[static_cast<size_t>(attempt.origin)];
+  if (!ok) ++sum.failed_by_origin[static_cast<size_t>(attempt.origin)];
+  if (!ok && attempt.password) ++sum.with_password;
   if (!attempt.names_user) ++sum.unnamed;
   if (attempt.result == Result::kRefused) ++sum.unseen;
   if (delayed) ++sum.delayed;

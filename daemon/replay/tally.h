@@ -64,6 +64,8 @@ struct Bucket {
   uint32_t refused = 0;  // all of them
   uint32_t owners_refused = 0;
   std::vector<std::pair<uint16_t, uint32_t>> by_rule;  // refused, by the rule's number
+
+  uint32_t& refused_by(uint16_t rule);
 };
 
 struct Cell {
@@ -79,7 +81,9 @@ struct Summary {
   uint64_t unseen = 0;   // refused by a policy at the time: taken for wrong passwords
   uint64_t delayed = 0;
   std::array<uint64_t, kOrigins> by_origin{};
-  Time first, last;  // of the attempts; last is the latest
+  std::array<uint64_t, kOrigins> failed_by_origin{};
+  uint64_t with_password = 0;  // failures of which a stand-in for the password is known
+  Time first, last;            // of the attempts; last is the latest
   Split split;
   std::vector<RuleFigures> rules;        // in the order of the policy; "administrator" never trips
   std::vector<AccountFigures> accounts;  // with guesses, or owners refused; most guesses first
@@ -95,6 +99,13 @@ struct Summary {
   std::vector<policy::Duration> until_refused;  // of each account with a refused guess, sorted
   bool rounded = false;  // a table was full: what was rare in it is in the sums only
 };
+
+// The widths of buckets, from a minute on; each divides the next, so that narrow ones can be
+// joined.
+policy::Duration next_width(policy::Duration width);
+// The buckets joined to the next `width` of these and beyond.
+std::map<int64_t, Bucket> joined(const std::map<int64_t, Bucket>& buckets, policy::Duration from,
+                                 policy::Duration to);
 
 // Counts verdicts. Bounded by the constants below, whatever the logs hold.
 class Tally {
@@ -139,9 +150,19 @@ class Tally {
   int ipv6_prefix_;
   Zone& zone_;
   std::vector<RuleState> rules_;
-  std::unordered_map<std::string, uint32_t> account_numbers_;
+  // Of a name: looked up by what is borrowed.
+  struct NameHash {
+    using is_transparent = void;
+    size_t operator()(std::string_view name) const { return std::hash<std::string_view>()(name); }
+  };
+  struct NetworkHash {
+    size_t operator()(const Network& network) const {
+      return hash_of(network.address().bytes(), static_cast<uint64_t>(network.prefix()));
+    }
+  };
+  std::unordered_map<std::string, uint32_t, NameHash, std::equal_to<>> account_numbers_;
   std::vector<AccountFigures> accounts_;  // what was folded, and names
-  std::map<Network, uint32_t> network_numbers_;
+  std::unordered_map<Network, uint32_t, NetworkHash> network_numbers_;
   std::vector<NetworkFigures> networks_;
   std::vector<uint64_t> network_ok_;
   std::unordered_map<uint64_t, Pair> pairs_;

@@ -15,7 +15,7 @@ _saslatch() {
     [lock list]="--limit"
     [lock add]="--for --reason"
     [lock clear]="--all"
-    [policy replay]="--policy --events --format --decisions --compare"
+    [policy replay]="--policy --events --format --report --decisions --compare"
     [watch]="--interval --count"
     [test]="--socket --mechanism --clear --rip --password-stdin"
   )
@@ -24,7 +24,7 @@ _saslatch() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
   COMPREPLY=()
   case $prev in
-    --config | --socket | --events | --decisions) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --config | --socket | --events | --report | --decisions) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --policy | --compare)
       COMPREPLY=($(compgen -f -W "small-site nist-800-63b asvs pci-dss none" -- "$cur")); return ;;
     --format) COMPREPLY=($(compgen -W "auto audit postfix dovecot" -- "$cur")); return ;;

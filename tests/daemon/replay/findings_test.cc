@@ -218,22 +218,23 @@ TEST_F(Replays, DrawACurveForARuleThatRefuses) {
 
 TEST(Curves, HaveTheirKneeWhereOwnersBeginToCost) {
   // limit, owners refused, guesses let through
-  EXPECT_EQ(knee_of({{1, 100, 0}, {2, 20, 10}, {4, 5, 20}, {8, 2, 500}, {16, 0, 1000}}, 0), 2u);
-  EXPECT_EQ(knee_of({{1, 5, 10}, {2, 5, 10}, {4, 5, 10}}, 1), 1u);  // flat
-  EXPECT_EQ(knee_of({{1, 2, 0}, {2, 1, 1}, {4, 0, 2}}, 1), 1u);     // a line
-  EXPECT_EQ(knee_of({{1, 2, 0}}, 0), 0u);
+  EXPECT_EQ(knee_of({{1, 100, 0}, {2, 20, 10}, {4, 5, 20}, {8, 2, 500}, {16, 0, 1000}}), 2u);
+  EXPECT_FALSE(knee_of({{1, 5, 10}, {2, 5, 10}, {4, 5, 10}}));  // flat
+  EXPECT_FALSE(knee_of({{1, 2, 0}, {2, 1, 1}, {4, 0, 2}}));     // a line
+  EXPECT_FALSE(knee_of({{1, 2, 0}}));
 }
 
 // What is said of the rules of a preset for logs of one kind.
-std::vector<std::string> doubts(Origin origin, uint64_t unnamed, bool hashes = false) {
+std::vector<std::string> doubts(Origin origin, uint64_t unnamed, uint64_t passwords = 0) {
   policy::Settings settings;
   settings.rules = *policy::preset_rules("small-site");
   Summary summary;
   summary.attempts = 100;
   summary.unnamed = unnamed;
-  summary.by_origin[static_cast<size_t>(origin)] = 100;
+  summary.failed_by_origin[static_cast<size_t>(origin)] = 100;
+  summary.with_password = passwords;
   std::vector<std::string> texts;
-  for (const Caveat& caveat : caveats_of(settings, summary, hashes))
+  for (const Caveat& caveat : caveats_of(settings, summary, passwords > 0))
     texts.push_back((caveat.blind ? "blind " : "") + shown(caveat).substr(0, 60));
   return texts;
 }
@@ -248,10 +249,12 @@ TEST(Caveats, AreToldRuleByRule) {
                           "blind unknown-users: cannot be judged, and never trips here: neith",
                           "blind spray-password: cannot be judged, and never trips here: no l",
                           "familiar networks are learnt from these logs alone: near the"));
-  EXPECT_THAT(doubts(Origin::kAuth, 0, true),
+  EXPECT_THAT(doubts(Origin::kAuth, 0, 40),
               ElementsAre("guess-account, guess-familiar, guess-address, guess-network,",
                           "spray-password: only passwords that Dovecot logged a hash of",
                           "familiar networks are learnt from these logs alone: near the"));
+  EXPECT_THAT(doubts(Origin::kAuth, 0, 100),
+              ElementsAre("familiar networks are learnt from these logs alone: near the"));
 }
 
 TEST(Words, AreForPeople) {
