@@ -174,7 +174,7 @@ tests() {
   rm -f /check/status
   # Each test wants its own mail server; Postfix and Exim take turns.
   autopkgtest --no-built-binaries --ignore-restrictions=isolation-container,breaks-testbed \
-    /check/*.deb /source/ -- null
+    /check/*.deb /source/tree/ -- null
   local code=$?
   [[ $code == 0 || $code == 2 ]] || fail "autopkgtest ended with $code"
 }

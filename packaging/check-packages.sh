@@ -156,7 +156,8 @@ step_tests() {
   say "autopkgtest (DEP-8), inside of a container"
   make_base
   rm -rf "$base/source"
-  dpkg-source --no-check -x "$debs"/*.dsc "$base/source" >/dev/null
+  mkdir "$base/source"
+  dpkg-source --no-check -x "$debs"/*.dsc "$base/source/tree" >/dev/null
   container tests tests
   rm -rf "$base/source"
 }

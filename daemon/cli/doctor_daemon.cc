@@ -2,6 +2,7 @@
 #include <sys/timex.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
@@ -53,17 +54,47 @@ std::vector<GivenSocket> given_sockets(const Json& status) {
   return given;
 }
 
-// Who should be able to connect: the socket's configured owner, else Postfix where it is there;
-// that is a guess, and only worth a warning. A socket of systemd has its owner from the socket
-// unit.
-std::optional<UserIds> mta_user(const config::ListenConfig& listener) {
-  return find_user(listener.owner.empty() ? "postfix" : listener.owner);
-}
-
 std::optional<UserIds> owner_of(const std::string& path) {
   struct stat about {};
   if (::lstat(path.c_str(), &about) != 0) return std::nullopt;
   return find_user(about.st_uid);
+}
+
+// Somebody who should be able to connect. A guess is only worth a warning.
+struct Caller {
+  UserIds user;
+  bool is_guess = false;
+};
+
+// The users of mail servers, by Debian's names and others'.
+constexpr std::array<const char*, 4> kMailServers = {"postfix", "Debian-exim", "exim", "chasquid"};
+
+bool owns_a_socket(const Patient& patient, const UserIds& user) {
+  for (const config::ListenConfig& listener : patient.settings.config.listen) {
+    if (listener.owner == user.name) return true;
+  }
+  return std::any_of(patient.given.begin(), patient.given.end(),
+                     [&user](const GivenSocket& socket) {
+                       const auto owner = owner_of(socket.address);
+                       return owner && owner->uid == user.uid;
+                     });
+}
+
+// Who a socket's path is for: its owner, by its listener or by its socket unit; for one that is the
+// daemon's own, the mail servers of this machine that have none for themselves.
+std::vector<Caller> callers(const Patient& patient, const config::ListenConfig& listener,
+                            const std::string& path, bool is_given) {
+  const auto owner = is_given                 ? owner_of(path)
+                     : listener.owner.empty() ? std::nullopt
+                                              : find_user(listener.owner);
+  const bool is_own = !owner || (patient.daemon_user && owner->uid == patient.daemon_user->uid);
+  if (!is_own) return {{*owner, false}};
+  std::vector<Caller> guessed;
+  for (const char* name : kMailServers) {
+    const auto user = find_user(name);
+    if (user && !owns_a_socket(patient, *user)) guessed.push_back({*user, true});
+  }
+  return guessed;
 }
 
 std::string octal(mode_t mode) {
@@ -89,28 +120,31 @@ void check_rights(const config::ListenConfig& listener, const std::string& path,
 
 // Whether the mail server's user gets through to the socket.
 void check_reach(const Patient& patient, const config::ListenConfig& listener,
-                 const std::string& address, const std::optional<UserIds>& user,
+                 const std::string& address, bool is_given, const Caller& caller,
                  Findings& findings) {
-  if (!user) return;
+  const std::string& name = caller.user.name;
   if (!patient.is_root) {
     findings.push_back({"socket", Health::kWarn,
-                        "not checked whether user " + user->name + " reaches " + address,
+                        "not checked whether user " + name + " reaches " + address,
                         "run doctor as root"});
     return;
   }
-  const int error = probe_as(*user, [&address] {
+  const int error = probe_as(caller.user, [&address] {
     const auto connected =
         connect_to(address, std::chrono::steady_clock::now() + std::chrono::seconds(5));
     return connected ? 0 : connected.error().number;
   });
   if (error == 0) {
-    findings.push_back({"socket", Health::kOk, address + " is open to user " + user->name, ""});
+    findings.push_back({"socket", Health::kOk, address + " is open to user " + name, ""});
   } else if (error > 0) {
+    const std::string mend = is_given
+                                 ? "let it into the socket's group (usermod -aG) and restart it"
+                                 : "set owner, group and mode in [listen." + listener.name +
+                                       "], and let the user into every directory of the path";
     findings.push_back(
-        {"socket", Health::kFail,
-         "user " + user->name + " cannot connect to " + address + ": " + std::strerror(error),
-         "set owner, group and mode in [listen." + listener.name +
-             "], and let the user into every directory of the path"});
+        {"socket", caller.is_guess ? Health::kWarn : Health::kFail,
+         "user " + name + " cannot connect to " + address + ": " + std::strerror(error),
+         caller.is_guess ? mend + ", if it should ask saslatchd" : mend});
   }
 }
 
@@ -155,9 +189,10 @@ void check_socket(const Patient& patient, const config::ListenConfig& listener,
       return;
     }
     if (!is_given) check_rights(listener, address, about, findings);
+    for (const Caller& caller : callers(patient, listener, address, is_given)) {
+      check_reach(patient, listener, address, is_given, caller, findings);
+    }
   }
-  check_reach(patient, listener, address,
-              is_given && is_path ? owner_of(address) : mta_user(listener), findings);
   if (listener.protocol == config::ListenProtocol::kDovecot) {
     check_handshake(listener, address, patient, findings);
   }

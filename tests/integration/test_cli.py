@@ -1,6 +1,7 @@
 """saslatch as an administrator uses it, with and without a running daemon."""
 
 import json
+import os
 import unittest
 
 from harness import programs, setups
@@ -160,7 +161,16 @@ class Live(IntegrationCase):
         daemon = setups.on_socket(
             box, listeners={"auth": "protocol = dovecot\nmode = 0600\n"}).start()
         said = daemon.cli("doctor", exit_code=None)
-        self.assertRegex(said, r"fail +socket +user postfix cannot connect")
+        self.assertRegex(said, r"warn +socket +user postfix cannot connect")  # a guess
+
+    def test_doctor_finds_a_socket_that_its_owner_cannot_reach(self):
+        programs.need_root()
+        box = self.own_box()
+        daemon = setups.on_socket(
+            box, listeners={"auth": "protocol = dovecot\nowner = nobody\n"}).start()
+        os.chmod(box.dir, 0o700)
+        said = daemon.cli("doctor", exit_code=78)
+        self.assertRegex(said, r"fail +socket +user nobody cannot connect")
 
     def test_doctor_finds_what_is_wrong(self):
         box = self.own_box()

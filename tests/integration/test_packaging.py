@@ -197,9 +197,17 @@ class Profiles(unittest.TestCase):
             PACKAGING / "apparmor" / "usr.sbin.saslatchd")
 
     def test_the_completion_completes(self):
-        script = (f"source {PACKAGING / 'completion' / 'saslatch.bash'}; "
-                  "COMP_WORDS=(saslatch lock ''); COMP_CWORD=2; _saslatch; echo ${COMPREPLY[*]}")
-        self.assertEqual(set(run("bash", "-c", script).split()), {"list", "add", "clear"})
+        for words, expected in (("saslatch lock ''", {"list", "add", "clear"}),
+                                ("saslatchd --c", {"--config", "--check"})):
+            program, *rest = words.split()
+            script = (f"source {PACKAGING / 'completion' / program}.bash; COMP_WORDS=({words}); "
+                      f"COMP_CWORD={len(rest)}; _{program}; echo ${{COMPREPLY[*]}}")
+            self.assertEqual(set(run("bash", "-c", script).split()), expected)
+
+    def test_the_completion_of_the_daemon_has_all_its_options(self):
+        text = (PACKAGING / "completion" / "saslatchd.bash").read_text()
+        for option in re.findall(r"--[a-z-]+", run(programs.need("saslatchd"), "--help")):
+            self.assertIn(option, text)
 
 
 class Manuals(unittest.TestCase):
