@@ -33,8 +33,8 @@ class StubEnvironment final : public Environment {
     return existing_directory(embedded ? daemon.state_dir : passdb.path);
   }
 
-  std::set<std::string> users = {"root",     "postfix",  "Debian-exim", "openldap",
-                                 "chasquid", "saslatch", "sasl"};
+  std::set<std::string> users = {"root",  "postfix",  "Debian-exim", "openldap",
+                                 "cyrus", "chasquid", "saslatch",    "sasl"};
 };
 
 }  // namespace saslatch::config
