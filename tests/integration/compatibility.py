@@ -15,7 +15,8 @@ from harness.box import Box
 from harness.chasquid import Chasquid
 from harness.examples import example
 from harness.exim import Exim
-from harness.postfix import Postfix
+from harness.cyrus import Sendmail
+from harness.postfix import CyrusPostfix, Postfix
 from harness.saslatchd import QUIET_POLICY, Saslatchd, private_paths
 
 DOCUMENT = programs.REPOSITORY / "docs" / "COMPATIBILITY.md"
@@ -123,6 +124,32 @@ class PostfixReplySide(PostfixSide):
         return {"swaks": self._swaks}
 
 
+class CyrusPostfixSide(PostfixSide):
+    name = "Postfix, `smtpd_sasl_type = cyrus`"
+    conf = "postfix-cyrus/saslatch.conf"
+
+    def __init__(self, box):
+        SmtpSide.__init__(self, box, CyrusPostfix(box, {"smtpd_error_sleep_time": "0"}))
+
+    def clients(self):
+        return {"swaks": self._swaks}
+
+
+class SendmailSide(SmtpSide):
+    name = "Sendmail"
+    conf = "sendmail/saslatch.conf"
+    contract = {"": ("235", "535", "535", "535", "535")}
+
+    def __init__(self, box):
+        super().__init__(box, Sendmail(box))
+
+    def replacements(self):
+        return {"/run/saslatch/auth-sendmail": self.server.socket}
+
+    def clients(self):
+        return {"swaks": self._swaks}
+
+
 class EximSide(SmtpSide):
     name = "Exim"
     conf = "exim/saslatch.conf"
@@ -203,7 +230,8 @@ class SaslauthdSide(DoveadmSide):
         return {"testsaslauthd": login}
 
 
-SIDES = (PostfixSide, PostfixReplySide, EximSide, ChasquidSide, DoveadmSide, SaslauthdSide)
+SIDES = (PostfixSide, PostfixReplySide, CyrusPostfixSide, SendmailSide, EximSide, ChasquidSide,
+         DoveadmSide, SaslauthdSide)
 
 
 def observe(side_class):
@@ -259,6 +287,8 @@ TAIL = """
 - Postfix turns every FAIL into 535, a temporary one too, and a mail program that sees 535 asks its
   user for a new password. Hence `on-temporary-failure = disconnect`, the default: saslatchd closes
   that connection and Postfix answers 454. The rows with `reply` show the other choice.
+- Postfix of type cyrus, and Sendmail, ask libsasl2 and so our plugin, saslatch-plugin(7). Postfix
+  asks it whether a failure is temporary; Sendmail does not, and answers 535 to all.
 - chasquid offers PLAIN only, and `doveadm auth test` of Dovecot 2.3 tries PLAIN only.
 - The saslauthd protocol knows no mechanisms: its client has seen the password already. It has no
   word for a temporary failure either; saslatchd closes without an answer, and Cyrus SASL makes a

@@ -24,6 +24,12 @@ class Compatibility(unittest.TestCase):
     def test_postfix_with_replies_for_temporary_failures(self):
         self.hold(compatibility.PostfixReplySide)
 
+    def test_postfix_of_type_cyrus(self):
+        self.hold(compatibility.CyrusPostfixSide)
+
+    def test_sendmail(self):
+        self.hold(compatibility.SendmailSide)
+
     def test_exim(self):
         self.hold(compatibility.EximSide)
 
