@@ -109,6 +109,8 @@ std::optional<uint64_t> Assembler::password_of(const Fact& fact) {
   if (fact.password) return fact.password;
   if (!fact.shows_password) return std::nullopt;
   if (fact.result == Result::kOk) return 0;  // the right one; no counter remembers it
+  // Nobody looked whether it was a repetition; what comes next may repeat one from before.
+  if (fact.result == Result::kRefused) return next_password_++;
   const uint64_t name = hash_of(fact.user);
   if (fact.repeats) {
     const auto known = passwords_.find(name);

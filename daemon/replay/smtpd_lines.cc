@@ -70,6 +70,9 @@ LineResult failure(std::string_view message, uint64_t process) {
   message.remove_prefix(kFailed.size());
   if (!is_address) return Unusable::kBadAddress;
   if (is_trouble(message) || is_malformed(message)) return Unusable::kNotVerified;
+  // No reason and no name: there was nobody to ask. (Dovecot's protocol has a name with each
+  // failure, Cyrus SASL a reason.)
+  if (message == "(reason unavailable), sasl_username=(unavailable)") return Unusable::kNotVerified;
   constexpr std::string_view kName = ", sasl_username=";
   const size_t name = message.find(kName);
   if (name != std::string_view::npos) {

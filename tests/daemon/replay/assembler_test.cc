@@ -158,5 +158,17 @@ TEST(Assembler, GivesRepeatedPasswordsTheSameStandIn) {
   EXPECT_EQ(attempts[5].password, attempts[2].password);
 }
 
+TEST(Assembler, TakesNoPasswordOfARefusedAttemptForTheLastOne) {
+  const auto attempts = attempts_of({
+      audit(0, R"("user":"alice","mech":"PLAIN","repeat":false)"),
+      R"({"ts":"2030-11-21T07:00:01Z","event":"auth","outcome":"refused","cause":"locked",)"
+      R"("user":"alice","rip":"192.0.2.1","mech":"PLAIN","repeat":false})",
+      audit(2, R"("user":"alice","mech":"PLAIN","repeat":true)"),
+  });
+  ASSERT_EQ(attempts.size(), 3u);
+  EXPECT_NE(attempts[0].password, attempts[1].password);
+  EXPECT_EQ(attempts[0].password, attempts[2].password);
+}
+
 }  // namespace
 }  // namespace saslatch::replay

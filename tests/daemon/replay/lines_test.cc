@@ -54,7 +54,7 @@ TEST(SmtpdLines, Failures) {
        "LOGIN authentication failed: (reason unavailable), sasl_username=alice@example.com",
        "04:28:13 bad alice@example.com 192.0.2.1"},
       {"Nov 21 07:28:13 mx postfix/smtpd[917]: warning: unknown[2001:db8::1]: SASL PLAIN "
-       "authentication failed: (reason unavailable), sasl_username=(unavailable)",
+       "authentication failed: authentication failure, sasl_username=(unavailable)",  // Cyrus SASL
        "07:28:13 bad - 2001:db8::1"},
       {"Nov 21 07:28:13 mx postfix/smtpd[917]: warning: unknown[unknown]: SASL PLAIN "
        "authentication failed: x, sasl_username=alice",
@@ -67,6 +67,9 @@ TEST(SmtpdLines, Failures) {
        "authentication failed: x, sasl_username=a, sasl_username=b [192.0.2.9]",
        "07:28:13 bad a, sasl_username=b [192.0.2.9] 192.0.2.1"},
       // nobody looked at a password
+      {"Nov 21 07:28:13 mx postfix/smtpd[917]: warning: unknown[192.0.2.1]: SASL PLAIN "
+       "authentication failed: (reason unavailable), sasl_username=(unavailable)",
+       "not-verified"},
       {"Nov 21 07:28:13 mx postfix/smtpd[917]: warning: unknown[192.0.2.1]: SASL LOGIN "
        "authentication failed: Connection lost to authentication server, sasl_username=alice",
        "not-verified"},
