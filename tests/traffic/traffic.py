@@ -14,14 +14,15 @@ owners
   1 % of the logins of webmail are typed wrong, once, twice or three times with other mistakes
   2 % of the accounts change their password; one device in two keeps the old one and tries it every
       15 minutes for a day and a half, and after the first success of the owner's other device
-  homes keep their address for the month (60 %) or get another of their provider's a day (40 %)
-  a third is on the road one day in five, behind one of 30 networks of a mobile provider that many share
+  homes keep their network for the month (85 %) or get another of their provider's eight a day (15 %)
+  a third is on the road one day in five, behind one of 12 networks of a mobile provider that many share
   10 % sit in offices of 40 behind one address
 
 attackers, by share of their attempts
   single   15 %  one address, one to five accounts, a guess every few seconds, 100 to 2,000 in all
-  botnet   45 %  a name from a list that is half of the site's accounts and half of nobody's, a guess
-                 from each address, thousands of addresses, spread over the month
+  botnet   45 %  names from a list, half of them the 6 % of the site's accounts that are in old leaks,
+                 half a hundred that nobody has; a guess or two from each of thousands of addresses,
+                 spread over the month
   slow     10 %  one address and account, a guess every 20 to 40 minutes, the whole month
   spray    15 %  the same dozen passwords at every account, from 200 addresses, one account each minute
   stuffing 15 %  pairs from leaks, one try each, from some thousand addresses; 1 in 2,000 is right, and
@@ -73,7 +74,7 @@ class Site:
             self._hours.append(share)
         rnd = self.random
         self.homes = [rnd.randrange(1 << 16) for _ in self.names]
-        self.moving = [rnd.random() < 0.4 for _ in self.names]
+        self.moving = [rnd.random() < 0.15 for _ in self.names]
         self.roaming = [rnd.random() < 1 / 3 for _ in self.names]
         self.webmail = [rnd.random() < 0.25 for _ in self.names]
         self.office = [i // 40 if rnd.random() < 0.1 else None for i in range(accounts)]
@@ -81,6 +82,7 @@ class Site:
         self.changes = {i: start + rnd.random() * length * DAY
                         for i in rnd.sample(range(accounts), accounts // 50)}
         self.stale = {i for i in self.changes if rnd.random() < 0.5}
+        self.leaked = rnd.sample(range(accounts), max(accounts * 6 // 100, 1))
         self.stolen = set()
         self._campaigns = self._plan()
 
@@ -94,12 +96,12 @@ class Site:
     def _place(self, account, day):
         rnd = self.random
         if self.roaming[account] and rnd.random() < 0.2:
-            return address(198, 19 << 16 | rnd.randrange(30) << 8 | rnd.randrange(256))
+            return address(198, 19 << 16 | rnd.randrange(12) << 8 | rnd.randrange(256))
         if self.office[account] is not None and rnd.random() < 0.6:
             return address(198, 18 << 16 | 255 << 8 | self.office[account] % 256)
         home = self.homes[account]
-        if self.moving[account]:  # another address of the provider's, in one of its 64 networks
-            home = home & 0xC000 | (home * 31 + day * 7919) & 0x3FFF
+        if self.moving[account]:  # another address of the provider's, in one of its 8 networks
+            home = home & 0xF8FF | (home + day * 5) % 8 << 8
         return address(198, 18 << 16 | home)
 
     def _owners(self, day):
@@ -139,9 +141,8 @@ class Site:
     def _name(self, known):
         """A name from an attacker's list: one of the site's with probability `known`, else nobody's."""
         if self.random.random() < known:
-            account = min(int(self.random.expovariate(1 / (len(self.names) / 6))), len(self.names) - 1)
-            return self.names[account], "bad-credential"
-        return f"{self.random.choice(WORDS)}{self.random.randrange(40) or ''}@example.com", "unknown-user"
+            return self.names[self.random.choice(self.leaked)], "bad-credential"
+        return f"{self.random.choice(WORDS)}{self.random.randrange(4) or ''}@example.com", "unknown-user"
 
     def _plan(self):
         rnd, campaigns = self.random, []
@@ -199,7 +200,7 @@ class Site:
             name, outcome = self._name(0.5)
             yield Attempt(at, name, rnd.choice(source), f"list-{rnd.randrange(10_000)}", outcome, kind)
         elif kind == "spray":
-            name, outcome = self._name(0.8)
+            name, outcome = rnd.choice(self.names), "bad-credential"
             yield Attempt(at, name, rnd.choice(source), f"spray-{int(at // (DAY * 2.5)) % 12}", outcome,
                           kind)
         else:
