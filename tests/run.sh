@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Installs what the tests need, builds, and runs every test: unit tests, dialogs, bad
-# configurations and fuzz corpora, all of them again under the address and undefined-behaviour
-# sanitizers, and the real programs (Postfix, Exim, chasquid, doveadm, testsaslauthd).
+# Installs what the tests need, builds, and runs every test: the real programs (Postfix, Exim,
+# chasquid, Dovecot, OpenLDAP, Cyrus …) against ours as an administrator builds them; unit tests,
+# dialogs, bad configurations and fuzz corpora under the address and undefined-behaviour sanitizers;
+# and what many threads share under the thread sanitizer.
 #
 # usage: sudo tests/run.sh        ends with `N passed, N failed, N skipped`; exit 0 if none failed
 #
@@ -15,7 +16,7 @@ mkdir -p "$results"
 rm -f "$results"/*.xml
 if command -v ccache >/dev/null; then export CMAKE_CXX_COMPILER_LAUNCHER=ccache; fi
 
-steps=6
+steps=7
 step=0
 failed_steps=()
 times=()
@@ -36,9 +37,13 @@ tests() {  # PRESET RESULTS OPTION...
   ctest --preset "$preset" --progress --output-junit "$PWD/$junit" "$@"
 }
 
-build() { cmake --preset "$1" -Wno-dev >"$results/configure-$1.log" 2>&1 ||
-            { cat "$results/configure-$1.log"; return 1; }
-          cmake --build --preset "$1" -j "$jobs"; }
+build() {  # PRESET [OPTION...]
+  local preset=$1
+  shift
+  cmake --preset "$preset" -Wno-dev >"$results/configure-$preset.log" 2>&1 ||
+    { cat "$results/configure-$preset.log"; return 1; }
+  cmake --build --preset "$preset" -j "$jobs" "$@"
+}
 
 summary() {
   printf '\n'
@@ -67,12 +72,14 @@ PYTHON
 stop() { summary; exit 1; }
 
 run_step "installing what is missing" packaging/install-deps.sh --tests || stop
-run_step "building, warnings as errors" build dev || stop
-run_step "unit tests, dialogs, bad configurations, fuzz corpora" \
-  tests dev unit --label-exclude integration --parallel "$jobs"
-run_step "the real programs" tests dev integration --label-regex integration --parallel "$jobs"
+run_step "building the programs, warnings as errors" build dev --target programs || stop
+run_step "the real programs" \
+  tests dev programs --label-regex 'integration|unsanitized' --parallel "$jobs"
 run_step "building with address and undefined-behaviour sanitizers" build asan || stop
-run_step "the tests again, with the sanitizers" tests asan asan --parallel "$jobs"
+run_step "unit tests, dialogs, bad configurations, fuzz corpora" tests asan asan --parallel "$jobs"
+run_step "building with the thread sanitizer" build tsan --target threaded_tests || stop
+run_step "what many threads share" \
+  tests tsan tsan --label-regex threaded --parallel "$jobs"
 
 summary
 [[ ${#failed_steps[@]} -eq 0 ]]
