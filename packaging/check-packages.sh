@@ -46,10 +46,16 @@ readonly wanted=(systemd systemd-sysv dbus postfix swaks ssl-cert ca-certificate
   libnet-ssleay-perl libdigest-hmac-perl logrotate sasl2-bin autopkgtest dpkg-dev)
 readonly instead=(exim4-daemon-heavy swaks ssl-cert)
 
-make_base() {
-  [[ -e $base/.complete ]] && return
+in_base() {
+  DEBIAN_FRONTEND=noninteractive chroot "$base" "$@" >>"$work/apt.log" 2>&1 ||
+    { tail "$work/apt.log"; fail "this failed in $base: $*"; }
+}
+
+# A minimal Debian 12 with systemd, made once.
+bootstrap() {
   say "debootstrap of Debian 12 into $base"
-  [[ -e $base/etc/debian_version ]] || debootstrap --variant=minbase bookworm "$base" "$mirror" >"$work/debootstrap.log" ||
+  [[ -e $base/etc/debian_version ]] ||
+    debootstrap --variant=minbase bookworm "$base" "$mirror" >"$work/debootstrap.log" ||
     { tail "$work/debootstrap.log"; fail "debootstrap failed"; }
   # Beside the release its updates; options of this machine's apt that concern fetching.
   cat >"$base/etc/apt/sources.list" <<SOURCES
@@ -58,23 +64,30 @@ deb $mirror bookworm-updates main
 deb ${mirror%/debian}/debian-security bookworm-security main
 SOURCES
   apt-config dump | grep -E '^Acquire::(http|https|Check|Retries)' >"$base/etc/apt/apt.conf.d/00machine" || true
+  # Nothing is started in a chroot of this machine.
   printf '#!/bin/sh\nexit 101\n' >"$base/usr/sbin/policy-rc.d"
   chmod 755 "$base/usr/sbin/policy-rc.d"
-  cp /etc/resolv.conf "$base/etc/resolv.conf" 2>/dev/null || true
-  in_base() { DEBIAN_FRONTEND=noninteractive chroot "$base" "$@" >>"$work/apt.log" 2>&1 ||
-              { tail "$work/apt.log"; fail "this failed in $base: $*"; }; }
   in_base apt-get update
   in_base apt-get install -y --no-install-recommends systemd systemd-sysv dbus
-  rm -f "$base"/etc/apt/apt.conf.d/docker-clean
-  # The dependencies of our own packages by their names; ours themselves come by file.
+  rm -f "$base/usr/sbin/policy-rc.d"
+  touch "$base/.complete"
+}
+
+# The base, and in its apt cache all that the containers will install: they have no network.
+base_is_ready=no
+make_base() {
+  [[ $base_is_ready == no ]] || return 0
+  [[ -e $base/.complete ]] || bootstrap
+  cp /etc/resolv.conf "$base/etc/resolv.conf"
   local own
   own=$(for name in saslatch libsasl2-modules-saslatch; do dpkg-deb -f "$(deb $name)" Depends Pre-Depends; done |
-    sed 's/^[A-Za-z-]*: //' | tr ',' '\n' | sed 's/|.*//; s/(.*//; s/ //g' | sort -u | grep -v '^saslatch' )
+    sed 's/^[A-Za-z-]*: //' | tr ',' '\n' | sed 's/|.*//; s/(.*//; s/ //g' | sort -u | grep -v '^saslatch')
+  in_base apt-get update
   # shellcheck disable=SC2086  # a list of names
   in_base apt-get install -y -d --no-install-recommends "${wanted[@]}" $own
   in_base apt-get install -y -d --no-install-recommends "${instead[@]}"
-  rm -f "$base/usr/sbin/policy-rc.d" "$base/etc/resolv.conf"
-  touch "$base/.complete"
+  rm -f "$base/etc/resolv.conf"
+  base_is_ready=yes
 }
 
 # NAME GUEST-SCRIPT: boots a copy of the base, runs the script in it as a service, shows its output,
