@@ -70,8 +70,6 @@ std::optional<Unavailable> Link::establish(Lock& lock, Deadline deadline) {
   if (!wait(lock, deadline, [this] { return !is_connecting_; })) {
     return Unavailable{"no connection to " + path_ + " in time"};
   }
-  // A daemon that was restarted since has closed it: better seen now than after writing.
-  if (socket_ && !is_reading_) read_some();
   return socket_ ? std::nullopt : connect(lock, deadline);
 }
 

@@ -17,6 +17,7 @@
 #include <new>
 #include <stdexcept>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "protocol/base/crypto/cram_md5_context.h"
@@ -38,6 +39,16 @@ dovecot::ServerHandshake handshake() {
 }
 
 std::string password_of(const std::string& user) { return "secret of " + user; }
+
+template <typename Condition>
+bool comes_true(Condition condition) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return true;
+}
 
 std::string describe(const dovecot::AuthRequest& auth) {
   std::string text = "service=" + auth.service;
@@ -75,7 +86,10 @@ class AuthPeer {
       if (auto* more = std::get_if<dovecot::ContinueRequest>(&*event)) {
         take(more->id, exchanges_.at(more->id)->respond(more->response.reveal()));
       }
-      if (std::holds_alternative<dovecot::CancelRequest>(*event)) ++seen_.cancelled;
+      if (std::holds_alternative<dovecot::CancelRequest>(*event)) {
+        ++seen_.cancelled;
+        for (const auto& [id, user] : std::exchange(late_, {})) server_.ok(id, {.user = user});
+      }
       if (std::holds_alternative<dovecot::ProtocolError>(*event)) is_over_ = true;
       if (is_over_) return false;
     }
@@ -125,7 +139,9 @@ class AuthPeer {
         {"expired", dovecot::FailCode::kPassExpired}};
     ++seen_.verified;
     if (user == "silent") return;
-    if (user == "busy") {
+    if (user == "late") {
+      late_[id] = user;
+    } else if (user == "busy") {
       is_over_ = true;
     } else if (const auto code = kCodes.find(user); code != kCodes.end()) {
       server_.fail(id, {.user = user, .code = code->second});
@@ -145,6 +161,7 @@ class AuthPeer {
   dovecot::AuthServer server_;
   SystemRandom random_;
   std::map<uint32_t, std::unique_ptr<sasl::ServerMechanism>> exchanges_;
+  std::map<uint32_t, std::string> late_;
   bool is_over_ = false;
 };
 
@@ -208,8 +225,12 @@ void AuthDaemon::suspend() const {
 
 void AuthDaemon::resume() const { ::kill(process_, SIGCONT); }
 
-void AuthDaemon::wait_cancelled(int count) const {
-  while (cancelled() < count) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+bool AuthDaemon::has_cancelled(int count) const {
+  return comes_true([this, count] { return cancelled() >= count; });
+}
+
+bool AuthDaemon::has_verified(int count) const {
+  return comes_true([this, count] { return verified() >= count; });
 }
 
 }  // namespace saslatch::plugin

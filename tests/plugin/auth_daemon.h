@@ -17,6 +17,7 @@ namespace saslatch::plugin {
 //   tired, banned, disabled, expired   FAIL with temp_fail, authz_fail, user_disabled, pass_expired
 //   busy      the connection is closed in place of an answer
 //   silent    no answer
+//   late      no answer until some other request of the connection is cancelled
 //   mapped    OK with user=somebody@example.com
 //   nul       OK with a NUL byte in the name
 class AuthDaemon {
@@ -42,8 +43,9 @@ class AuthDaemon {
   // The parameters of the last AUTH: "service=smtp rip=192.0.2.1 rport=... lip=... lport=...
   // secured nologin".
   [[nodiscard]] std::string last_request() const { return seen_->last; }
-  // Waits until `count` of them were cancelled.
-  void wait_cancelled(int count) const;
+  // Whether `count` of them are cancelled and verified by now, or within twenty seconds.
+  [[nodiscard]] bool has_cancelled(int count) const;
+  [[nodiscard]] bool has_verified(int count) const;
 
  private:
   friend class AuthPeer;
