@@ -63,6 +63,20 @@ TEST_F(Outages, InMidExchangeAreATemporaryFailure) {
   EXPECT_EQ(session.login("alice", secret_of("alice")), SASL_OK);
 }
 
+TEST_F(Outages, LetNoExchangeGoOnAsAnother) {
+  daemon.start();
+  Session before;
+  ASSERT_EQ(before.start("LOGIN"), SASL_CONTINUE);
+  daemon.kill();
+  daemon.start();
+  Session after;  // the first of its connection, as the other was of its own
+  ASSERT_EQ(after.start("LOGIN"), SASL_CONTINUE);
+  EXPECT_EQ(before.step("mallory"), SASL_UNAVAIL);
+  ASSERT_EQ(after.step("alice"), SASL_CONTINUE);
+  EXPECT_EQ(after.step(secret_of("alice")), SASL_OK);
+  EXPECT_EQ(after.username(), "alice");
+}
+
 TEST_F(Outages, VerifyNoPasswordTwice) {
   daemon.start();
   EXPECT_EQ(Session().plain("alice", secret_of("alice")), SASL_OK);
