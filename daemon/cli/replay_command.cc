@@ -1,12 +1,15 @@
 #include "daemon/cli/replay_command.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <utility>
 
@@ -73,15 +76,33 @@ replay::FactStream::File log_file(const std::string& path) {
   return file;
 }
 
-// A file that stands there whole or not at all: it is renamed into place at the end.
+// A file that stands there whole or not at all: it is written under a name that nobody knows and
+// moved at the end. What is no file (a pipe, /dev/null) is written to as it is.
 class OutputFile {
  public:
-  explicit OutputFile(std::string path) : path_(std::move(path)), temporary_(path_ + ".tmp") {
-    out_.open(temporary_, std::ios::binary | std::ios::trunc);
-    if (!out_) trouble_ = temporary_ + ": " + std::strerror(errno);
+  explicit OutputFile(std::string path) : path_(std::move(path)) {
+    std::error_code none;
+    const auto type = std::filesystem::status(path_, none).type();
+    if (type == std::filesystem::file_type::regular ||
+        type == std::filesystem::file_type::not_found) {
+      temporary_ = path_ + ".XXXXXX";
+      const int made = ::mkostemp(temporary_.data(), O_CLOEXEC);
+      if (made < 0) {
+        fail();
+        temporary_.clear();
+        return;
+      }
+      // As a file has it that is simply opened.
+      const mode_t mask = ::umask(0);
+      ::umask(mask);
+      ::fchmod(made, 0666 & ~mask);
+      ::close(made);
+    }
+    out_.open(temporary_.empty() ? path_ : temporary_, std::ios::binary);
+    if (!out_) fail();
   }
   ~OutputFile() {
-    if (!done_ && trouble_.empty()) ::unlink(temporary_.c_str());
+    if (!done_ && !temporary_.empty()) ::unlink(temporary_.c_str());
   }
   OutputFile(const OutputFile&) = delete;
   OutputFile& operator=(const OutputFile&) = delete;
@@ -91,17 +112,18 @@ class OutputFile {
   [[nodiscard]] const std::string& trouble() const { return trouble_; }
   [[nodiscard]] bool finish() {
     out_.close();
-    if (!out_ || ::rename(temporary_.c_str(), path_.c_str()) != 0) {
-      trouble_ = path_ + ": " + std::strerror(errno);
-      ::unlink(temporary_.c_str());
+    if (!out_ || (!temporary_.empty() && ::rename(temporary_.c_str(), path_.c_str()) != 0)) {
+      fail();
       return false;
     }
     return done_ = true;
   }
 
  private:
+  void fail() { trouble_ = path_ + ": " + std::strerror(errno); }
+
   std::string path_;
-  std::string temporary_;
+  std::string temporary_;  // empty: written in place
   std::ofstream out_;
   std::string trouble_;
   bool done_ = false;

@@ -1,6 +1,7 @@
 """`saslatch policy replay` beside what it speaks of: the live daemon, and the real Postfix's log."""
 
 import json
+import os
 import random
 import subprocess
 
@@ -88,6 +89,31 @@ class LiveAndReplayed(IntegrationCase):
         self.assertEqual(seen, told)
         for rule in ("account", "pair", "spray", "rate"):
             self.assertIn(rule, {e.get("rule") for e in live}, f"{rule} never struck: no test of it")
+
+
+class Outputs(IntegrationCase):
+    """What --report and --decisions write, and where."""
+
+    @classmethod
+    def prepare(cls):
+        cls.log = cls.box.write("audit.jsonl", '{"ts":"2030-11-01T00:00:00Z","event":"auth",'
+                                '"outcome":"ok","user":"alice","rip":"192.0.2.1","mech":"PLAIN"}\n')
+
+    def test_a_report_is_whole_or_not_there(self):
+        report = self.box.path("report.html")
+        replay(self.box, "--policy", "small-site", "--events", self.log, "--report", report)
+        self.assertTrue(report.read_text().endswith("</html>\n"))
+        self.assertEqual([p.name for p in self.box.dir.glob("report.html*")], ["report.html"])
+
+    def test_a_pipe_is_written_to_and_not_replaced(self):
+        pipe = self.box.path("pipe")
+        os.mkfifo(pipe)
+        saslatch = programs.need("saslatch")
+        with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reader:
+            subprocess.run([saslatch, "policy", "replay", "--policy", "none", "--events", self.log,
+                            "--decisions", pipe], stdout=subprocess.DEVNULL, check=True, timeout=60)
+            self.assertTrue(pipe.is_fifo())
+            self.assertEqual(json.loads(reader.communicate(timeout=60)[0])["decision"], "allow")
 
 
 class PostfixLog(IntegrationCase):
