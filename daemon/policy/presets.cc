@@ -52,6 +52,8 @@ void add_sources(std::vector<Rule>& rules) {
                        hours(24), true, kSite));
   rules.push_back(lock("unknown-users", Count::kUnknownUsers, By::kNetwork, {6, hours(1)}, hours(1),
                        hours(24), true, kSite));
+  rules.push_back(lock("unknown-name", Count::kUnknownUsers, By::kUser, {3, hours(24)}, hours(1),
+                       hours(24), true));
   rules.push_back(lock("spray-address", Count::kDistinctUsers, By::kNetwork, {5, hours(1)},
                        hours(1), hours(24), true, kHost));
   rules.push_back(lock("spray-password", Count::kDistinctUsers, By::kPassword, {5, hours(24)},

@@ -26,9 +26,16 @@ void SaslauthdSession::receive(std::string_view bytes, Now now) {
   }
   switch (*state) {
     case saslauthd::RequestParser::State::kNeedMore:
+      is_in_pieces_ = true;
       return;
     case saslauthd::RequestParser::State::kMaybeFifth:
-      if (!fifth_until_) fifth_until_ = now.mono + kFifthFieldPatience;
+      if (!fifth_until_) {
+        fifth_until_ = now.mono + kSecondPiecePatience;
+        if (is_in_pieces_) fifth_until_ = now.mono + kFifthFieldPatience;
+      } else if (!is_in_pieces_) {  // a part of the fifth
+        is_in_pieces_ = true;
+        fifth_until_ = now.mono + kFifthFieldPatience;
+      }
       return;
     case saslauthd::RequestParser::State::kComplete:
       break;

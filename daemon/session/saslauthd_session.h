@@ -11,8 +11,10 @@ namespace saslatch {
 // one reply, the end. A temporary failure closes without a reply, which libsasl2 reports as such.
 class SaslauthdSession final : public Session {
  public:
-  // How long the fifth field may still come after the fourth. libsasl2 writes all of them at once.
+  // How long the fifth field may still come after the fourth. libsasl2 writes its four at once and
+  // waits for the answer: of a request in one piece a further one would be right behind.
   static constexpr std::chrono::milliseconds kFifthFieldPatience{5};
+  static constexpr std::chrono::microseconds kSecondPiecePatience{300};
 
   explicit SaslauthdSession(SessionParts parts);
 
@@ -35,6 +37,7 @@ class SaslauthdSession final : public Session {
   SessionParts parts_;
   saslauthd::RequestParser parser_;
   AnswerBook book_;
+  bool is_in_pieces_ = false;
   std::optional<Mono> fifth_until_;
   bool asked_ = false;
   bool draining_ = false;

@@ -106,10 +106,9 @@ class Clients(IntegrationCase):
 
     def test_finished_answers_are_written_after_the_client_shut_down_its_side(self):
         client = self.client()
-        before = len(self.daemon.audit(outcome="ok"))
-        numbers = [client.request_plain(ALICE, PASSWORD) for _ in range(3)]
+        numbers = [client.request_plain(ALICE, PASSWORD, "session=leaving") for _ in range(3)]
         client.request("LOGIN")  # unfinished: dropped
-        wait_until(lambda: len(self.daemon.audit(outcome="ok")) == before + 3,
+        wait_until(lambda: len(self.daemon.audit(outcome="ok", session="leaving")) == 3,
                    "three logins in the audit log")
         client.socket.shutdown(socket.SHUT_WR)
         replies = []

@@ -11,6 +11,7 @@ import unittest
 
 from harness import setups
 from harness.auth import AuthClient
+from harness.box import wait_until
 from harness.case import IntegrationCase
 
 ALICE, PASSWORD = setups.ALICE, setups.PASSWORD
@@ -153,6 +154,7 @@ class Delays(IntegrationCase):
                 reply = client.plain(user, password, f"rip={rip}")
                 answers[case] = "\t".join(reply).replace(reply[1], "N", 1).replace(user, "USER")
         self.assertEqual(set(answers.values()), {"FAIL\tN\tuser=USER"}, answers)
+        wait_until(lambda: len(daemon.audit(event="auth")) == len(answers), "six audit events")
         causes = [event.get("cause") for event in daemon.audit(event="auth")]
         self.assertEqual(causes, ["bad-credential", "unknown-user", "disabled", "locked", "locked",
                                   "locked"])

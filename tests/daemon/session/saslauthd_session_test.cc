@@ -51,10 +51,27 @@ TEST_F(SaslauthdSessionTest, AnswersFourFieldsWhenNoFifthComesSoon) {
   ask("alice", "secret");
   EXPECT_EQ(session->take_output(), "") << "a fifth field may be on its way";
   ASSERT_TRUE(session->next_deadline());
-  pass(SaslauthdSession::kFifthFieldPatience);
+  EXPECT_EQ(*session->next_deadline() - world.now.mono, SaslauthdSession::kSecondPiecePatience);
+  pass(std::chrono::milliseconds(1));
   EXPECT_EQ(session->take_output(), kOk);
   EXPECT_TRUE(session->is_over());
   EXPECT_EQ(world.audited.front(), "ok user=alice mech=PLAIN");
+}
+
+TEST_F(SaslauthdSessionTest, WaitsLongerForTheFifthFieldOfAClientThatWritesInPieces) {
+  saslauthd::Request request;
+  request.login = "alice";
+  request.password = Secret("secret");
+  request.rip = IpAddress::parse("192.0.2.7");
+  const Secret whole = saslauthd::encode_request(request)->clone();
+  const std::string_view bytes = whole.reveal();
+  for (size_t i = 0; i + 1 < bytes.size(); ++i) {
+    session->receive(bytes.substr(i, 1), world.now);
+    pass(std::chrono::milliseconds(i % 4 == 0 ? 1 : 0));
+    ASSERT_EQ(session->take_output(), "") << i;
+  }
+  session->receive(bytes.substr(bytes.size() - 1), world.now);
+  EXPECT_EQ(session->take_output(), kOk);
 }
 
 TEST_F(SaslauthdSessionTest, AnswersFiveFieldsAtOnceAndCountsTheirAddress) {
