@@ -209,9 +209,24 @@ void SocketSite::rush(const std::vector<policy::Login>& logins, policy::Together
     return;
   }
   std::this_thread::sleep_for(kGivesUpAfter);
-  if (how == Together::kHungUp) return;  // the destructors do it
-  for (size_t id = first; id <= attempts_; ++id)
-    clients[0].send("CANCEL\t" + std::to_string(id) + "\n");
+  if (how == Together::kCancelled) {
+    for (size_t id = first; id <= attempts_; ++id)
+      clients[0].send("CANCEL\t" + std::to_string(id) + "\n");
+  }
+  clients.clear();
+  wait_until_decided();
+}
+
+// Nobody is told any more what became of them; the audit log is.
+void SocketSite::wait_until_decided() const {
+  for (int waited = 0; waited < kPatienceMs; ++waited) {
+    std::ifstream lines(folder_ / "audit.jsonl");
+    size_t decided = 0;
+    for (std::string line; std::getline(lines, line);)
+      decided += line.find(R"("event":"auth")") != std::string::npos ? 1 : 0;
+    if (decided >= attempts_) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
 }
 
 std::vector<Audited> SocketSite::audited() {

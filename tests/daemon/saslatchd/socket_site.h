@@ -88,6 +88,7 @@ class SocketSite final : public policy::Site {
   void start();
   void stop();
   WireClient connect() const;
+  void wait_until_decided() const;
   // The AUTH line of the next attempt, without resp= and the newline.
   std::string next_request(const std::string& mechanism, const policy::Login& login);
 
