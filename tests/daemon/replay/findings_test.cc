@@ -246,7 +246,7 @@ TEST(Caveats, AreToldRuleByRule) {
   EXPECT_THAT(doubts(Origin::kSmtpd, 30),
               ElementsAre("guess-account, guess-familiar, guess-address, guess-network:",
                           "guess-account, guess-familiar, spray-address: without the 30",
-                          "blind unknown-users: cannot be judged, and never trips here: neith",
+                          "blind unknown-users, unknown-name: cannot be judged, and never tri",
                           "blind spray-password: cannot be judged, and never trips here: no l",
                           "familiar networks are learnt from these logs alone: near the"));
   EXPECT_THAT(doubts(Origin::kAuth, 0, 40),
