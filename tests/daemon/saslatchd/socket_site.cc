@@ -213,7 +213,9 @@ void SocketSite::rush(const std::vector<policy::Login>& logins, policy::Together
     for (size_t id = first; id <= attempts_; ++id)
       clients[0].send("CANCEL\t" + std::to_string(id) + "\n");
   }
-  clients.clear();
+  // What a client that is gone has sent and nobody has read yet was never tried; each of these has
+  // sent one line, which is read before anything is written to it.
+  if (how == Together::kHungUp) clients.clear();
   wait_until_decided();
 }
 
