@@ -3,9 +3,16 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <future>
 #include <utility>
 
 namespace saslatch::net {
+namespace {
+
+// A loop that is stuck is the watchdog's to see; a reload goes on without it.
+constexpr std::chrono::seconds kReloadPatience{1};
+
+}  // namespace
 
 Server::Server(size_t threads, const TimeSource& clock, Metrics& metrics, Log& log)
     : clock_(clock), metrics_(metrics), log_(log) {
@@ -114,8 +121,20 @@ std::vector<Error> Server::replace(std::vector<Endpoint> endpoints) {
   }
   for (auto& [name, gone] : open_) close_acceptors(gone);
   open_ = std::move(next);
+  await_loops();
   log_unclaimed();
   return {};
+}
+
+void Server::await_loops() {
+  std::vector<std::future<void>> all;
+  for (const auto& loop : loops_) {
+    auto promise = std::make_shared<std::promise<void>>();
+    all.push_back(promise->get_future());
+    loop->post([promise = std::move(promise)] { promise->set_value(); });
+  }
+  const auto until = std::chrono::steady_clock::now() + kReloadPatience;
+  for (const auto& one : all) one.wait_until(until);
 }
 
 void Server::accept_on(Open& open, const Endpoint& endpoint) {

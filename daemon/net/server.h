@@ -47,7 +47,8 @@ class Server {
 
   // Replaces all endpoints while running: sockets that stay the same stay open and lose no client,
   // new ones are opened before old ones are closed. On any error nothing changes. Clients of an
-  // endpoint that went away are served on until they leave.
+  // endpoint that went away are served on until they leave. When it returns, who connects is served
+  // by the new ones.
   std::vector<Error> replace(std::vector<Endpoint> endpoints);
 
   void start();
@@ -81,6 +82,8 @@ class Server {
                  EventLoop& loop);
   void accept_on(Open& open, const Endpoint& endpoint);
   void close_acceptors(Open& open);
+  // Until every loop has done what it was told so far.
+  void await_loops();
 
   size_t asked_round_ = 0;
   std::shared_ptr<std::atomic<size_t>> came_round_ = std::make_shared<std::atomic<size_t>>(0);
