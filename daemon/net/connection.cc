@@ -3,6 +3,8 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 #include <cerrno>
 #include <utility>
@@ -60,28 +62,26 @@ void Connection::run(std::function<void(Now)> task) {
   post([task = std::move(task)](Session&, Now now) { task(now); });
 }
 
-void Connection::wait_readable() {
+void Connection::read() {
   if (reading_ || input_ended_ || pending_.size() > kMaxPending) return;
   reading_ = true;
-  socket_.async_wait(Socket::wait_read,
-                     [self = shared_from_this()](const boost::system::error_code& error) {
-                       self->reading_ = false;
-                       if (!error && self->is_open()) self->on_readable();
-                     });
+  socket_.async_read_some(
+      boost::asio::buffer(input_),
+      [self = shared_from_this()](const boost::system::error_code& error, size_t size) {
+        self->reading_ = false;
+        if (self->is_open()) self->on_read(error, size);
+      });
 }
 
-void Connection::on_readable() {
-  const std::span<char> buffer = loop_.read_buffer();
-  const ssize_t got = recv(socket_.native_handle(), buffer.data(), buffer.size(), MSG_DONTWAIT);
-  if (got > 0) {
-    const auto size = static_cast<size_t>(got);
-    session_->receive({buffer.data(), size}, loop_.now());
-    wipe(buffer.data(), size);
-  } else if (got == 0) {
+void Connection::on_read(const boost::system::error_code& error, size_t size) {
+  if (!error) {
+    session_->receive({input_.data(), size}, loop_.now());
+    wipe(input_.data(), size);  // before the next read begins to fill it
+  } else if (error == boost::asio::error::eof) {
     input_ended_ = true;
     if (has_hung_up()) return close();
     session_->end_of_input(loop_.now());
-  } else if (errno != EAGAIN && errno != EINTR) {
+  } else {
     return close();
   }
   settle();
@@ -105,7 +105,7 @@ void Connection::settle() {
   if (!is_open()) return;
   if (pending_.empty() && session_->is_over()) return close();
   set_timer();
-  wait_readable();
+  read();
 }
 
 void Connection::write_pending() {

@@ -1,9 +1,12 @@
 #ifndef SASLATCH_DAEMON_NET_CONNECTION_H_
 #define SASLATCH_DAEMON_NET_CONNECTION_H_
 
+#include <array>
 #include <atomic>
+#include <boost/asio/basic_stream_socket.hpp>
+#include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
-#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/io_context.hpp>
 #include <memory>
 #include <string>
 
@@ -17,7 +20,9 @@ class EventLoop;
 // only the Mailbox half may be used from other threads.
 class Connection final : public Mailbox, public std::enable_shared_from_this<Connection> {
  public:
-  using Socket = boost::asio::generic::stream_protocol::socket;
+  // With the executor's own type: any_executor would copy and destroy it several times a read.
+  using Executor = boost::asio::io_context::executor_type;
+  using Socket = boost::asio::basic_stream_socket<boost::asio::generic::stream_protocol, Executor>;
 
   Connection(EventLoop& loop, Socket socket, uint64_t number);
   ~Connection() override = default;
@@ -36,8 +41,8 @@ class Connection final : public Mailbox, public std::enable_shared_from_this<Con
   // Runs `tell` on the loop, unless the client is gone by then.
   template <typename Tell>
   void post(Tell tell);
-  void wait_readable();
-  void on_readable();
+  void read();
+  void on_read(const boost::system::error_code& error, size_t size);
   void wait_writable();
   // After each thing told to the session: writes what came out, closes, or sets the timer.
   void settle();
@@ -46,16 +51,23 @@ class Connection final : public Mailbox, public std::enable_shared_from_this<Con
   void close();
   [[nodiscard]] bool has_hung_up();
 
+  // As much as a mail server sends at once; what is longer comes in several reads. Of each
+  // connection its own: a read under way then needs no epoll_ctl, which a wait would.
+  static constexpr size_t kReadBuffer = 4096;
+  using Timer = boost::asio::basic_waitable_timer<
+      std::chrono::steady_clock, boost::asio::wait_traits<std::chrono::steady_clock>, Executor>;
+
   EventLoop& loop_;
   Socket socket_;
-  boost::asio::steady_timer timer_;
+  Timer timer_;
   uint64_t number_;
   std::unique_ptr<Session> session_;
+  std::array<char, kReadBuffer> input_;
   std::string pending_;  // written by the session, not yet taken by the kernel
   std::optional<Mono> timer_at_;
   std::atomic<bool> open_{true};
   bool input_ended_ = false;
-  bool reading_ = false;  // a wait for input is under way
+  bool reading_ = false;  // a read is under way
   bool writing_ = false;  // a wait for room is under way
 };
 

@@ -1,12 +1,10 @@
 #ifndef SASLATCH_DAEMON_NET_EVENT_LOOP_H_
 #define SASLATCH_DAEMON_NET_EVENT_LOOP_H_
 
-#include <array>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <functional>
 #include <memory>
-#include <span>
 #include <thread>
 #include <unordered_map>
 
@@ -37,8 +35,6 @@ class EventLoop {
   [[nodiscard]] size_t index() const { return index_; }
   [[nodiscard]] Now now() const { return clock_.read(); }
   [[nodiscard]] boost::asio::io_context& context() { return context_; }
-  // One buffer for all connections: each reads, hands over and wipes before the next does.
-  [[nodiscard]] std::span<char> read_buffer() { return read_buffer_; }
 
   // Serves a connected socket; `make` makes its session. Takes over the descriptor.
   void adopt(FileDescriptor fd, int family, const SessionFactory& make);
@@ -54,7 +50,6 @@ class EventLoop {
   boost::asio::io_context context_;
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
   boost::asio::steady_timer grace_;
-  std::array<char, 16 * 1024> read_buffer_;
   std::unordered_map<uint64_t, std::shared_ptr<Connection>> connections_;
   bool stopping_ = false;
   std::thread thread_;

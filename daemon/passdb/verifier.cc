@@ -44,18 +44,27 @@ class Verifier::Impl {
 
   void ask(size_t index, bool any_down, std::string username, Time now, Found done) const;
   [[nodiscard]] CheckResult judge(const CheckRequest& request, const Passdb* passdb,
-                                  const Lookup& found) const;
+                                  const Lookup& found) const {
+    return judge(request, passdb, found, parse_all(found));
+  }
   [[nodiscard]] std::optional<CheckResult> check_inline(const CheckRequest& request) const;
   bool list(std::string_view mask, const std::function<bool(std::string_view)>& each) const;
   [[nodiscard]] std::vector<PassdbStatus> status() const;
 
  private:
+  // The credentials of an account, in its order.
+  using Parsed = std::vector<Result<password::StoredPassword>>;
+
+  [[nodiscard]] static Parsed parse_all(const Lookup& found);
   [[nodiscard]] std::pair<const Passdb*, Lookup> find_now(const CheckRequest& request) const;
-  [[nodiscard]] bool is_slow(const CheckRequest& request, const Lookup& found) const;
+  [[nodiscard]] bool is_slow(const CheckRequest& request, const Lookup& found,
+                             const Parsed& parsed) const;
+  [[nodiscard]] CheckResult judge(const CheckRequest& request, const Passdb* passdb,
+                                  const Lookup& found, const Parsed& parsed) const;
   [[nodiscard]] CheckResult judge_account(const CheckRequest& request, const Passdb& passdb,
-                                          const Account& account) const;
+                                          const Account& account, const Parsed& parsed) const;
   [[nodiscard]] Tried try_credentials(const CheckRequest& request, const Passdb& passdb,
-                                      const Account& account) const;
+                                      const Account& account, const Parsed& parsed) const;
   // Spends what a check usually costs. False if there was no memory for it: a stored password
   // would have met the same, so that the answer must be the same as well.
   bool run_dummy(const CheckRequest& request) const;
@@ -143,8 +152,19 @@ bool Verifier::Impl::run_dummy(const CheckRequest& request) const {
   return true;
 }
 
+Verifier::Impl::Parsed Verifier::Impl::parse_all(const Lookup& found) {
+  Parsed parsed;
+  if (const auto* account = std::get_if<Account>(&found)) {
+    parsed.reserve(account->credentials.size());
+    for (const Secret& stored : account->credentials) {
+      parsed.push_back(password::parse(stored.reveal(), ""));
+    }
+  }
+  return parsed;
+}
+
 Tried Verifier::Impl::try_credentials(const CheckRequest& request, const Passdb& passdb,
-                                      const Account& account) const {
+                                      const Account& account, const Parsed& all) const {
   const auto* given = std::get_if<PasswordCredential>(&request.credential);
   const auto* cram = std::get_if<CramMd5Credential>(&request.credential);
   Tried tried;
@@ -153,8 +173,7 @@ Tried Verifier::Impl::try_credentials(const CheckRequest& request, const Passdb&
   if (!account.damaged.empty()) {
     warn("credential-damaged", kDamaged, passdb, account, account.damaged, request.now);
   }
-  for (const Secret& stored : account.credentials) {
-    const auto parsed = password::parse(stored.reveal(), "");
+  for (const auto& parsed : all) {
     if (!parsed) {
       warn("credential-damaged", kDamaged, passdb, account, parsed.error().message, request.now);
       continue;
@@ -190,7 +209,7 @@ Tried Verifier::Impl::try_credentials(const CheckRequest& request, const Passdb&
 }
 
 CheckResult Verifier::Impl::judge_account(const CheckRequest& request, const Passdb& passdb,
-                                          const Account& account) const {
+                                          const Account& account, const Parsed& parsed) const {
   CheckResult result{.outcome = Outcome::kBadCredential,
                      .account = account.name,
                      .nodelay = account.nodelay,
@@ -206,13 +225,13 @@ CheckResult Verifier::Impl::judge_account(const CheckRequest& request, const Pas
   const auto let_in = [&result] {
     result.outcome = Outcome::kOk;
     result.credential = "password";
-    return result;
+    return std::move(result);
   };
   if (account.nopassword && may_enter && given != nullptr && !given->password.empty()) {
     return let_in();
   }
 
-  Tried tried = try_credentials(request, passdb, account);
+  Tried tried = try_credentials(request, passdb, account, parsed);
   if (!tried.ran && !run_dummy(request)) tried.no_memory = true;
   if (tried.matched && may_enter) return let_in();
   if (account.disabled) {
@@ -230,9 +249,9 @@ CheckResult Verifier::Impl::judge_account(const CheckRequest& request, const Pas
 }
 
 CheckResult Verifier::Impl::judge(const CheckRequest& request, const Passdb* passdb,
-                                  const Lookup& found) const {
+                                  const Lookup& found, const Parsed& parsed) const {
   if (const auto* account = std::get_if<Account>(&found)) {
-    return judge_account(request, *passdb, *account);
+    return judge_account(request, *passdb, *account, parsed);
   }
   CheckResult result{.outcome = Outcome::kUnavailable,
                      .account = request.username,
@@ -260,17 +279,15 @@ std::pair<const Passdb*, Lookup> Verifier::Impl::find_now(const CheckRequest& re
 }
 
 // Whether judge() would compute a slow hash.
-bool Verifier::Impl::is_slow(const CheckRequest& request, const Lookup& found) const {
+bool Verifier::Impl::is_slow(const CheckRequest& request, const Lookup& found,
+                             const Parsed& parsed) const {
   // HMAC-MD5 of whatever is stored takes microseconds.
   if (std::holds_alternative<CramMd5Credential>(request.credential)) return false;
   if (std::holds_alternative<Unavailable>(found)) return false;  // nothing will be hashed
   bool any_usable = false;
-  if (const auto* account = std::get_if<Account>(&found)) {
-    for (const Secret& stored : account->credentials) {
-      const auto parsed = password::parse(stored.reveal(), "");
-      if (parsed && password::is_slow(*parsed)) return true;
-      any_usable = any_usable || parsed;
-    }
+  for (const auto& stored : parsed) {
+    if (stored && password::is_slow(*stored)) return true;
+    any_usable = any_usable || stored;
   }
   return !any_usable && password::is_slow(dummy());
 }
@@ -280,8 +297,9 @@ std::optional<CheckResult> Verifier::Impl::check_inline(const CheckRequest& requ
     return std::nullopt;
   }
   const auto [passdb, found] = find_now(request);
-  if (is_slow(request, found)) return std::nullopt;
-  return judge(request, passdb, found);
+  const Parsed parsed = parse_all(found);
+  if (is_slow(request, found, parsed)) return std::nullopt;
+  return judge(request, passdb, found, parsed);
 }
 
 bool Verifier::Impl::is_known_before(size_t index, std::string_view name) const {

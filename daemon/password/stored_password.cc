@@ -72,16 +72,18 @@ Result<StoredPassword> wrong_size(size_t size, const std::string& accepted) {
   return failure("the data has " + std::to_string(size) + " bytes; accepted are " + accepted);
 }
 
-Result<StoredPassword> plaintext(std::string_view password) {
+Result<StoredPassword> plaintext(Secret password) {
   if (password.size() > kMaxPasswordSize) {
     return failure("the password is longer than the " + std::to_string(kMaxPasswordSize) +
                    " bytes that are checked");
   }
-  return StoredPassword(Plaintext{Secret(password)});
+  return StoredPassword(Plaintext{std::move(password)});
 }
 
 Result<StoredPassword> read_plain(const Scheme&, std::string_view data, Encoding encoding) {
-  return with_text(data, encoding, plaintext);
+  std::optional<Secret> text = decode(data, encoding);
+  if (!text) return failure(std::string(kNotEncoded));
+  return plaintext(*std::move(text));
 }
 
 // "8-password": where all characters that the number promises are there, the program that stored
@@ -93,7 +95,7 @@ Result<StoredPassword> read_plain_trunc(const Scheme&, std::string_view data, En
     const auto length = parse_parameter("the length", *digits, 0, UINT32_MAX);
     if (!length) return tl::make_unexpected(length.error());
     const bool cut = text.size() == *length && !text.empty() && text.size() <= kMaxPasswordSize;
-    if (!cut) return plaintext(text);
+    if (!cut) return plaintext(Secret(text));
     return StoredPassword(TruncatedPlaintext{Secret(text)});
   });
 }

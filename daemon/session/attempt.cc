@@ -50,7 +50,10 @@ milliseconds jittered(milliseconds delay, Random& random) {
 AuthEvent event_of(const ClientFacts& client, Now now) {
   AuthEvent event;
   event.ts = now.wall;
-  event.rip = client.rip ? client.rip->to_string() : client.rip_text;
+  // An address that was written without a colon is canonical as it is.
+  const bool is_canonical =
+      !client.rip || (!client.rip_text.empty() && client.rip_text.find(':') == std::string::npos);
+  event.rip = is_canonical ? client.rip_text : client.rip->to_string();
   event.mech = client.mechanism;
   event.service = client.service;
   event.secured = client.secured;
@@ -161,8 +164,8 @@ std::optional<Answer> Attempt::reserve(Now now) {
 std::optional<Answer> Attempt::check() {
   is_on_loop_ = true;
   found_.reset();
-  if (const auto result = settings_->verifier->check_inline(question_)) {
-    on_checked(*result);
+  if (auto result = settings_->verifier->check_inline(question_)) {
+    on_checked(*std::move(result));
   } else {
     services_.workers.submit(std::make_unique<Job>(shared_from_this(), decision_.familiar));
   }
@@ -171,9 +174,9 @@ std::optional<Answer> Attempt::check() {
 }
 
 void Attempt::run_check() {
-  settings_->verifier->check(
-      question_,
-      [self = shared_from_this()](const passdb::CheckResult& result) { self->on_checked(result); });
+  settings_->verifier->check(question_, [self = shared_from_this()](passdb::CheckResult result) {
+    self->on_checked(std::move(result));
+  });
 }
 
 bool Attempt::admit_account(const std::string& account) {
@@ -194,11 +197,11 @@ bool Attempt::admit_account(const std::string& account) {
     case policy::Verdict::kOverload:
       break;
   }
-  account_refused_ = std::move(decision);
+  account_refused_ = std::make_unique<const policy::Decision>(std::move(decision));
   return false;
 }
 
-void Attempt::on_checked(const passdb::CheckResult& result) {
+void Attempt::on_checked(passdb::CheckResult result) {
   using Outcome = passdb::CheckResult::Outcome;
   if (result.outcome == Outcome::kRefused && waits_for_account_) return;  // until retry()
 
@@ -211,13 +214,14 @@ void Attempt::on_checked(const passdb::CheckResult& result) {
   policy::Outcome counted = policy::Outcome::kOurTrouble;
   uint64_t journalled = 0;
   AuthEvent decided;
-  Answer answer{AnswerKind::kTemporary, question_.username, now.mono};
+  Answer answer{AnswerKind::kTemporary, {}, now.mono};
   switch (result.outcome) {
     case Outcome::kOk:
       counted = policy::Outcome::kSuccess;
       decided = event(AuthOutcome::kOk, std::nullopt, now);
-      decided.credential = result.credential;
-      answer = {AnswerKind::kOk, result.account, now.mono};
+      decided.credential = std::move(result.credential);
+      answer.kind = AnswerKind::kOk;
+      answer.user = std::move(result.account);
       break;
     case Outcome::kBadCredential:
       counted = policy::Outcome::kBadCredential;
@@ -273,6 +277,7 @@ void Attempt::on_checked(const passdb::CheckResult& result) {
     }
   }
   record(services_, std::move(decided));
+  if (answer.kind == AnswerKind::kTemporary) answer.user = question_.username;
   answer_when_durable(std::move(answer), journalled);
 }
 

@@ -105,7 +105,7 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   [[nodiscard]] std::optional<Answer> check();
   [[nodiscard]] bool admit_account(const std::string& account);
   void run_check();
-  void on_checked(const passdb::CheckResult& result);
+  void on_checked(passdb::CheckResult result);
   void on_overload();
   // Delivers once the lock or network that the answer tells of is safe from kill -9.
   void answer_when_durable(Answer answer, uint64_t journalled);
@@ -128,7 +128,7 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   policy::Ticket ticket_;
   policy::Decision decision_;  // of reserve(); its ticket is in ticket_
   std::string account_;        // admitted besides the username
-  std::optional<policy::Decision> account_refused_;
+  std::unique_ptr<const policy::Decision> account_refused_;
   bool waits_for_account_ = false;
   // Who answers: the check, or the clock at answer_by().
   std::atomic<bool> claimed_{false};

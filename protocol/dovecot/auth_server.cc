@@ -111,6 +111,8 @@ std::optional<Secret> decode_response(std::string_view text) {
   return base64_decode_secret(text);
 }
 
+constexpr size_t kUsualReply = 128;
+
 bool is_sendable_user(std::string_view user) { return !user.empty() && user.size() <= kMaxUser; }
 
 // code= is known from minor 2 on; before it, some causes were bare words. Prosody still reads only
@@ -372,6 +374,8 @@ bool AuthServer::decide(uint32_t id, std::optional<std::string_view> final_data,
     verdict += '\n';
     return false;
   }
+  // A usual answer whole, in one allocation.
+  if (output_.capacity() < kUsualReply) output_.reserve(kUsualReply);
   write(output_);
   if (final_data) {
     output_ += "\tresp=";
