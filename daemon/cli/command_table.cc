@@ -328,6 +328,38 @@ Examples:
       saslatch policy replay --policy pci-dss --events -
 )",
        policy_replay},
+      {"policy suggest",
+       "[LOG]...",
+       0,
+       kManyLogs,
+       {{"events", "LOG", "a log, plain, .gz, .xz or .zst; - is standard input", true},
+        {"format", "F", "auto (default), audit, postfix or dovecot"},
+        {"policy", "BASE", "whose limits to change: a preset (small-site) or a saslatch.conf"},
+        {"except", "USER", "the logins of this account are no owner's (a stolen one)", true},
+        {"except-stolen", "", "nor those of accounts that look stolen"}},
+       "find limits that would have refused no owner in the logs",
+       R"(Reads the logs as `saslatch policy replay` does, and tries other limits for each
+rule of BASE by replaying them. What comes out on standard output is a
+configuration: BASE with the smallest limits that would have refused or slowed no
+owner's login. Above each rule stands what that rests on: who came nearest, and
+what that limit, its half and its double let through. At the end all rules are
+replayed together, and loosened until they spare every owner together too. All
+else of a rule (window, lock, whom it counts) stays as in BASE. The same logs give
+the same limits.
+
+Whoever logs in with a stolen password looks like an owner, and no limit that
+spares him stops much. Accounts that logged in from ten or more new networks within
+a day are named; find out about them, and leave them out. Exit code: 65 if there is
+no attempt in the logs, 78 if BASE is wrong.
+
+Examples:
+  sudo saslatch policy suggest --events /var/log/mail.log* > new.conf
+  saslatch policy suggest --policy pci-dss --except alice@example.org \
+      --events /var/log/saslatch/audit.jsonl
+  saslatchd --check --config new.conf
+  saslatch policy replay --policy new.conf --compare small-site --events other.log
+)",
+       policy_suggest},
       {"doctor",
        "",
        0,

@@ -23,19 +23,21 @@ std::vector<std::pair<std::string, std::string>> keys_of(const policy::Rule& rul
 std::string as_file(std::string_view name, std::string_view purpose,
                     const std::vector<policy::Rule>& rules) {
   std::string text = "# " + std::string(name) + ": " + std::string(purpose) + "\n";
-  for (const policy::Rule& rule : rules) {
-    text += "\n[rule." + rule.name + "]\n";
-    const auto keys = keys_of(rule);
-    size_t width = 0;
-    for (const auto& [key, value] : keys) width = std::max(width, key.size());
-    for (const auto& [key, value] : keys) {
-      text += key + std::string(width - key.size(), ' ') + " = " + value + "\n";
-    }
-  }
+  for (const policy::Rule& rule : rules) text += "\n" + section_of(rule);
   return text;
 }
 
 }  // namespace
+
+std::string section_of(const policy::Rule& rule) {
+  std::string text = "[rule." + rule.name + "]\n";
+  const auto keys = keys_of(rule);
+  size_t width = 0;
+  for (const auto& [key, value] : keys) width = std::max(width, key.size());
+  for (const auto& [key, value] : keys)
+    text += key + std::string(width - key.size(), ' ') + " = " + value + "\n";
+  return text;
+}
 
 ExitCode policy_list(const Invocation&, Console& console) {
   Json documents = Json::array();

@@ -10,6 +10,9 @@ namespace saslatch::cli {
 // configuration.
 ExitCode policy_replay(const Invocation& invocation, Console& console);
 
+// Limits that would have refused no owner in the logs, as a section of saslatch.conf.
+ExitCode policy_suggest(const Invocation& invocation, Console& console);
+
 // The findings as sentences and tables, and as the document of --json.
 void print_findings(const replay::Findings& findings, Console& console);
 Json findings_json(const replay::Findings& findings);

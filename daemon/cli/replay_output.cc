@@ -14,26 +14,10 @@ using replay::Unusable;
 
 // Rows of a table on a terminal; --json and --report have more.
 constexpr size_t kRows = 10;
-constexpr size_t kWidth = 80;
 
-// A sentence in lines of kWidth, the following ones indented.
 void print_wrapped(Console& console, std::string_view text, std::string_view first,
                    std::string_view rest) {
-  std::string line(first);
-  bool empty = true;
-  while (!text.empty()) {
-    const std::string_view word = text.substr(0, text.find(' '));
-    if (!empty && columns_of(line) + 1 + columns_of(word) > kWidth) {
-      console.line(line);
-      line = rest;
-      empty = true;
-    }
-    if (!empty) line += ' ';
-    line += word;
-    empty = false;
-    text.remove_prefix(std::min(text.size(), word.size() + 1));
-  }
-  console.line(line);
+  for (const std::string& line : wrapped(text, first, rest)) console.line(line);
 }
 
 void heading(Console& console, std::string_view text) {

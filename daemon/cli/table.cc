@@ -136,4 +136,26 @@ std::string Table::render(bool colours) const {
   return rendered;
 }
 
+std::vector<std::string> wrapped(std::string_view text, std::string_view first,
+                                 std::string_view rest) {
+  constexpr size_t kWidth = 80;
+  std::vector<std::string> lines;
+  std::string line(first);
+  bool empty = true;
+  while (!text.empty()) {
+    const std::string_view word = text.substr(0, text.find(' '));
+    if (!empty && columns_of(line) + 1 + columns_of(word) > kWidth) {
+      lines.push_back(std::move(line));
+      line = rest;
+      empty = true;
+    }
+    if (!empty) line += ' ';
+    line += word;
+    empty = false;
+    text.remove_prefix(std::min(text.size(), word.size() + 1));
+  }
+  lines.push_back(std::move(line));
+  return lines;
+}
+
 }  // namespace saslatch::cli

@@ -47,6 +47,11 @@ std::string in_tone(std::string_view text, Tone tone, bool colours);
 // addresses that are shown here.
 size_t columns_of(std::string_view text);
 
+// A sentence in lines of at most 80 columns, if its words allow: the first begins with `first`, the
+// following ones with `rest`.
+std::vector<std::string> wrapped(std::string_view text, std::string_view first,
+                                 std::string_view rest);
+
 }  // namespace saslatch::cli
 
 #endif  // SASLATCH_DAEMON_CLI_TABLE_H_

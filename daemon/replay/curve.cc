@@ -3,27 +3,6 @@
 #include <algorithm>
 
 namespace saslatch::replay {
-namespace {
-
-CurvePoint replayed(const policy::Settings& settings, const KnownPairs& known, Spool& spool) {
-  CurvePoint point;
-  Judge judge(settings);
-  spool.rewind();
-  Attempt attempt;
-  while (spool.next(attempt)) {
-    const Judged judged = judge.judge(attempt, attempt.user);
-    const bool refused = judged.decision == Decision::kRefuse;
-    if (attempt.result == Result::kOk) {
-      point.owners_refused += refused ? 1 : 0;
-    } else if (!refused && !known.knows(attempt, attempt.user)) {
-      ++point.guesses_let;
-    }
-  }
-  return point;
-}
-
-}  // namespace
-
 std::vector<uint32_t> limits_around(uint32_t limit, bool few) {
   std::vector<uint32_t> limits;
   size_t number = 0;
@@ -64,42 +43,22 @@ std::optional<size_t> knee_of(const std::vector<CurvePoint>& points) {
   return knee;
 }
 
-uint64_t KnownPairs::key(const Attempt& attempt, std::string_view user) const {
-  uint64_t from = 1;
-  if (attempt.rip)
-    from = hash_of(attempt.rip->masked(attempt.rip->is_v4() ? ipv4_prefix_ : ipv6_prefix_).bytes());
-  // Where no name is known, a network from which anybody logs in is not a guesser's.
-  return attempt.names_user ? hash_of(user, from) : from;
-}
-
-void KnownPairs::add(const Attempt& attempt, std::string_view user) {
-  if (attempt.result != Result::kOk || keys_.size() >= 2 * Tally::kMaxPairs) return;
-  keys_.insert(key(attempt, user));
-  Attempt unnamed;
-  unnamed.rip = attempt.rip;
-  keys_.insert(key(unnamed, {}));
-}
-
-bool KnownPairs::knows(const Attempt& attempt, std::string_view user) const {
-  return keys_.count(key(attempt, user)) > 0;
-}
-
 std::vector<Curve> curves(const policy::Settings& settings, const Summary& summary,
-                          const KnownPairs& known, Spool& spool, size_t many,
-                          const std::function<void(size_t, size_t)>& progress) {
+                          const Replayable& log, size_t many,
+                          const std::function<void(uint64_t, uint64_t)>& progress) {
   std::vector<const RuleFigures*> rules;
   for (const RuleFigures& rule : summary.rules)
     if (rule.refused > 0) rules.push_back(&rule);
   std::stable_sort(rules.begin(), rules.end(), [](const RuleFigures* a, const RuleFigures* b) {
     return a->refused > b->refused;
   });
-  const uint64_t affordable = kCurveAttempts / std::max<uint64_t>(spool.size(), 1);
+  const uint64_t affordable = kCurveAttempts / std::max<uint64_t>(log.spool.size(), 1);
   const bool few = affordable < 9;
   many = std::min<uint64_t>(many, std::max<uint64_t>(affordable / 9, 1));
   if (rules.size() > many) rules.resize(many);
 
   std::vector<Curve> found;
-  size_t all = 0;
+  std::vector<Trial> trials;
   for (const RuleFigures* rule : rules) {
     const auto of = std::find_if(settings.rules.begin(), settings.rules.end(),
                                  [&](const policy::Rule& r) { return r.name == rule->name; });
@@ -109,20 +68,20 @@ std::vector<Curve> curves(const policy::Settings& settings, const Summary& summa
     for (const uint32_t limit : limits_around(of->limit.events, few)) {
       if (limit == of->limit.events) curve.current = curve.points.size();
       curve.points.push_back({limit, 0, 0});
+      Trial& trial = trials.emplace_back();
+      trial.settings = settings;
+      for (policy::Rule& varied : trial.settings.rules)
+        if (varied.name == curve.rule) varied.limit.events = limit;
     }
-    all += curve.points.size();
     found.push_back(std::move(curve));
   }
-  size_t done = 0;
+  run_trials(log, {}, trials, progress);
+  auto trial = trials.begin();
   for (Curve& curve : found) {
     for (CurvePoint& point : curve.points) {
-      policy::Settings varied = settings;
-      for (policy::Rule& rule : varied.rules)
-        if (rule.name == curve.rule) rule.limit.events = point.limit;
-      const uint32_t limit = point.limit;
-      point = replayed(varied, known, spool);
-      point.limit = limit;
-      progress(++done, all);
+      point.owners_refused = trial->owners_refused;
+      point.guesses_let = trial->guesses_let;
+      ++trial;
     }
     curve.knee = knee_of(curve.points);
   }

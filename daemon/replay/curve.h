@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "daemon/policy/settings.h"
-#include "daemon/replay/spool.h"
 #include "daemon/replay/tally.h"
+#include "daemon/replay/trial.h"
 
 namespace saslatch::replay {
 
@@ -37,29 +37,14 @@ std::vector<uint32_t> limits_around(uint32_t limit, bool few = false);
 // 2011). None if the curve is flat or a line.
 std::optional<size_t> knee_of(const std::vector<CurvePoint>& points);
 
-// The pairs of account and network that logged in: whose failures are slips (Tally says why).
-class KnownPairs {
- public:
-  explicit KnownPairs(const policy::Settings& settings)
-      : ipv4_prefix_(settings.ipv4_prefix), ipv6_prefix_(settings.ipv6_prefix) {}
-  void add(const Attempt& attempt, std::string_view user);
-  [[nodiscard]] bool knows(const Attempt& attempt, std::string_view user) const;
-
- private:
-  [[nodiscard]] uint64_t key(const Attempt& attempt, std::string_view user) const;
-  int ipv4_prefix_;
-  int ipv6_prefix_;
-  std::unordered_set<uint64_t> keys_;
-};
-
 // A curve for each rule that refused anything, those that refused most first, at most `many`, by
-// replaying `spool` once for each limit. Of a log of more than kCurveAttempts / 18 attempts there
+// replaying `log` once for each limit. Of a log of more than kCurveAttempts / 18 attempts there
 // are fewer curves, then fewer limits, so that they take minutes and not hours. `progress` is told
-// how many of all replays are done.
+// how many of all attempts are done.
 constexpr uint64_t kCurveAttempts = 40'000'000;
 std::vector<Curve> curves(const policy::Settings& settings, const Summary& summary,
-                          const KnownPairs& known, Spool& spool, size_t many,
-                          const std::function<void(size_t done, size_t all)>& progress);
+                          const Replayable& log, size_t many,
+                          const std::function<void(uint64_t done, uint64_t all)>& progress);
 
 }  // namespace saslatch::replay
 

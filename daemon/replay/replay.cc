@@ -54,9 +54,10 @@ Findings replay(FactStream& stream, const Options& options, Zone& zone) {
   Bench first(options.policy, zone);
   std::unique_ptr<Bench> second;
   if (options.other) second = std::make_unique<Bench>(*options.other, zone);
-  std::unique_ptr<Spool> spool;
-  if (options.curves > 0) spool = std::make_unique<Spool>();
-  KnownPairs known(options.policy.settings);
+  std::unique_ptr<Replayable> own;
+  if (options.curves > 0 && options.keep == nullptr)
+    own = std::make_unique<Replayable>(options.policy.settings);
+  Replayable* const log = own ? own.get() : options.keep;
   Leftovers names;  // that are not allowed
   bool shows_hashes = false;
 
@@ -75,10 +76,7 @@ Findings replay(FactStream& stream, const Options& options, Zone& zone) {
     const Judged judged = first.judge.judge(attempt, user);
     first.tally.add(attempt, user, judged);
     if (options.on_decision) options.on_decision(attempt, judged);
-    if (spool) {
-      spool->add(attempt, user);
-      known.add(attempt, user);
-    }
+    if (log != nullptr) log->add(attempt, user);
     if (!second) return;
     // A name that only the other policy refuses unseen is refused by it.
     Judged other;
@@ -123,11 +121,12 @@ Findings replay(FactStream& stream, const Options& options, Zone& zone) {
   findings.zone = zone.name();
   findings.caveats = caveats_of(options.policy.settings, findings.summary, shows_hashes);
   findings.warnings = file_warnings(findings.files, zone);
-  if (!spool) return findings;
-  findings.curve_trouble = spool->trouble();
+  if (log != nullptr) log->spool.finish();
+  if (options.curves == 0) return findings;
+  findings.curve_trouble = log->spool.trouble();
   if (!findings.curve_trouble.empty()) return findings;
-  findings.curves = curves(options.policy.settings, findings.summary, known, *spool, options.curves,
-                           [&](size_t done, size_t all) {
+  findings.curves = curves(options.policy.settings, findings.summary, *log, options.curves,
+                           [&](uint64_t done, uint64_t all) {
                              if (options.on_progress) options.on_progress(done, all, true);
                            });
   return findings;

@@ -13,6 +13,7 @@
 #include "daemon/replay/judge.h"
 #include "daemon/replay/source.h"
 #include "daemon/replay/tally.h"
+#include "daemon/replay/trial.h"
 
 namespace saslatch::replay {
 
@@ -59,9 +60,11 @@ struct Options {
   Candidate policy;
   std::optional<Candidate> other;
   size_t curves = 0;  // for at most so many rules
+  // Takes all attempts for what comes after; may be null. Borrowed.
+  Replayable* keep = nullptr;
   // Each attempt in order of time, as it is decided; may be empty.
   std::function<void(const Attempt&, const Judged&)> on_decision;
-  // Now and then; may be empty. `done` of `all` bytes, or curve replays when `curves`; `all` 0: not
+  // Now and then; may be empty. `done` of `all` bytes, or attempts when `curves`; `all` 0: not
   // known.
   std::function<void(uint64_t done, uint64_t all, bool curves)> on_progress;
 };

@@ -7,7 +7,6 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <vector>
 
 namespace saslatch::replay {
 namespace {
@@ -34,21 +33,7 @@ int unnamed_file() {
   return descriptor;
 }
 
-// The bytes of an address back into one: its text form is what IpAddress reads.
-std::optional<IpAddress> address_of(const uint8_t* bytes, bool v4) {
-  std::string text;
-  if (v4) {
-    for (int i = 0; i < 4; ++i) text += (i > 0 ? "." : "") + std::to_string(bytes[i]);
-  } else {
-    constexpr char kDigits[] = "0123456789abcdef";
-    for (int i = 0; i < 16; ++i) {
-      if (i > 0 && i % 2 == 0) text += ':';
-      text += kDigits[bytes[i] >> 4];
-      text += kDigits[bytes[i] & 15];
-    }
-  }
-  return IpAddress::parse(text);
-}
+constexpr size_t kBuffer = 256 * 1024;  // of a reader; holds several of the longest records
 
 }  // namespace
 
@@ -85,20 +70,44 @@ void Spool::add(const Attempt& attempt, std::string_view user) {
   ++size_;
 }
 
-void Spool::rewind() {
-  if (!file_) return;
-  std::fflush(file_.get());
-  std::rewind(file_.get());
-  left_ = size_;
+void Spool::finish() {
+  if (trouble_.empty() && std::fflush(file_.get()) != 0)
+    trouble_ = std::string("the temporary file is full: ") + std::strerror(errno);
 }
 
-bool Spool::next(Attempt& attempt) {
-  Head head;
-  if (left_ == 0 || std::fread(&head, sizeof head, 1, file_.get()) != 1) return false;
+SpoolReader::SpoolReader(const Spool& spool)
+    : descriptor_(spool.file_ ? ::fileno(spool.file_.get()) : -1),
+      left_(spool.file_ ? spool.size() : 0),
+      buffer_(kBuffer) {}
+
+// The next bytes; nullptr: there are no more.
+const char* SpoolReader::take(size_t bytes) {
+  while (end_ - begin_ < bytes) {
+    std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
+    end_ -= begin_;
+    begin_ = 0;
+    const ssize_t many = ::pread(descriptor_, buffer_.data() + end_, buffer_.size() - end_,
+                                 static_cast<off_t>(offset_));
+    if (many < 0 && errno == EINTR) continue;
+    if (many <= 0) return nullptr;
+    end_ += static_cast<size_t>(many);
+    offset_ += static_cast<uint64_t>(many);
+  }
+  const char* taken = buffer_.data() + begin_;
+  begin_ += bytes;
+  return taken;
+}
+
+bool SpoolReader::next(Attempt& attempt) {
+  if (left_ == 0) return false;
+  const char* bytes = take(sizeof(Head));
+  if (bytes == nullptr) return false;
   --left_;
-  attempt.user.resize(head.name);
-  if (head.name > 0 && std::fread(attempt.user.data(), head.name, 1, file_.get()) != 1)
-    return false;
+  Head head;
+  std::memcpy(&head, bytes, sizeof head);
+  bytes = take(head.name);
+  if (bytes == nullptr) return false;
+  attempt.user.assign(bytes, head.name);
   attempt.at = Time(Time::duration(head.at));
   attempt.result = static_cast<Result>(head.result);
   attempt.origin = static_cast<Origin>(head.origin);
@@ -106,7 +115,9 @@ bool Spool::next(Attempt& attempt) {
   attempt.password.reset();
   if ((head.flags & kPassword) != 0) attempt.password = head.password;
   attempt.rip.reset();
-  if ((head.flags & (kV4 | kV6)) != 0) attempt.rip = address_of(head.rip, (head.flags & kV4) != 0);
+  const std::string_view rip(reinterpret_cast<const char*>(head.rip), sizeof head.rip);
+  if ((head.flags & (kV4 | kV6)) != 0)
+    attempt.rip = IpAddress::from_bytes(rip.substr(0, (head.flags & kV4) != 0 ? 4 : 16));
   return true;
 }
 

@@ -5,7 +5,7 @@ _saslatch() {
   local -A commands=(
     [user]="add passwd list show disable enable delete import"
     [lock]="list add clear"
-    [policy]="list show replay"
+    [policy]="list show replay suggest"
     [explain]="" [status]="" [watch]="" [reload]="" [test]="" [doctor]=""
   )
   local -A options=(
@@ -16,6 +16,7 @@ _saslatch() {
     [lock add]="--for --reason"
     [lock clear]="--all"
     [policy replay]="--policy --events --format --report --decisions --compare"
+    [policy suggest]="--events --format --policy --except --except-stolen"
     [watch]="--interval --count"
     [test]="--socket --mechanism --clear --rip --password-stdin"
   )
@@ -32,7 +33,7 @@ _saslatch() {
     --scheme | --default-scheme)
       COMPREPLY=($(compgen -W "ARGON2ID SHA512-CRYPT BLF-CRYPT SCRAM-SHA-256 CRAM-MD5" -- "$cur"))
       return ;;
-    --limit | --for | --reason | --interval | --count | --rip) return ;;
+    --limit | --for | --reason | --interval | --count | --rip | --except) return ;;
   esac
 
   # The words of the command so far: neither options nor their values.
@@ -55,7 +56,7 @@ _saslatch() {
     COMPREPLY=($(compgen -W "${!commands[*]}" -- "$cur"))
   elif [[ -n ${commands[$family]-} && -z $second ]]; then
     COMPREPLY=($(compgen -W "${commands[$family]}" -- "$cur"))
-  elif [[ $command == "user import" || $command == "policy replay" ]]; then
+  elif [[ $command == "user import" || $command == "policy replay" || $command == "policy suggest" ]]; then
     COMPREPLY=($(compgen -f -- "$cur"))
   elif [[ $command == "policy show" ]]; then
     COMPREPLY=($(compgen -W "small-site nist-800-63b asvs pci-dss none" -- "$cur"))

@@ -27,13 +27,24 @@ std::optional<IpAddress> IpAddress::parse(std::string_view text) {
     return address;
   }
   if (inet_pton(AF_INET6, terminated, address.bytes_.data()) != 1) return std::nullopt;
-  if (std::equal(kMappedV4.begin(), kMappedV4.end(), address.bytes_.begin())) {
-    IpAddress mapped;
-    mapped.v4_ = true;
-    std::copy_n(address.bytes_.begin() + kMappedV4.size(), 4, mapped.bytes_.begin());
-    return mapped;
-  }
-  return address;
+  return canonical(address);
+}
+
+std::optional<IpAddress> IpAddress::from_bytes(std::string_view bytes) {
+  if (bytes.size() != 4 && bytes.size() != 16) return std::nullopt;
+  IpAddress address;
+  address.v4_ = bytes.size() == 4;
+  std::copy(bytes.begin(), bytes.end(), reinterpret_cast<char*>(address.bytes_.data()));
+  return canonical(address);
+}
+
+IpAddress IpAddress::canonical(const IpAddress& address) {
+  if (address.v4_ || !std::equal(kMappedV4.begin(), kMappedV4.end(), address.bytes_.begin()))
+    return address;
+  IpAddress mapped;
+  mapped.v4_ = true;
+  std::copy_n(address.bytes_.begin() + kMappedV4.size(), 4, mapped.bytes_.begin());
+  return mapped;
 }
 
 std::string IpAddress::to_string() const {

@@ -19,6 +19,8 @@ class IpAddress {
   // The text forms of RFC 4291 (no zone, no brackets, no port) and dotted decimal without leading
   // zeros. nullopt for anything else, the empty string included.
   static std::optional<IpAddress> parse(std::string_view text);
+  // What bytes() gives, back into an address: 4 or 16 bytes. nullopt for any other number.
+  static std::optional<IpAddress> from_bytes(std::string_view bytes);
 
   [[nodiscard]] bool is_v4() const { return v4_; }
   // 4 or 16 bytes, network order, borrowed.
@@ -35,6 +37,8 @@ class IpAddress {
   friend auto operator<=>(const IpAddress&, const IpAddress&) = default;
 
  private:
+  static IpAddress canonical(const IpAddress& address);
+
   bool v4_ = false;
   std::array<uint8_t, 16> bytes_{};
 };

@@ -2,8 +2,10 @@
 
 import json
 import os
+import pathlib
 import random
 import subprocess
+import sys
 
 from harness import programs, setups
 from harness.auth import AuthClient
@@ -114,6 +116,32 @@ class Outputs(IntegrationCase):
                             "--decisions", pipe], stdout=subprocess.DEVNULL, check=True, timeout=60)
             self.assertTrue(pipe.is_fifo())
             self.assertEqual(json.loads(reader.communicate(timeout=60)[0])["decision"], "allow")
+
+
+class Suggested(IntegrationCase):
+    """Limits from a made-up week and a half, tried on it again."""
+
+    def test_the_suggested_limits_refuse_no_owner(self):
+        saslatch, saslatchd = programs.need("saslatch"), programs.need("saslatchd")
+        log, conf = self.box.path("week.jsonl"), self.box.path("new.conf")
+        generate = pathlib.Path(__file__).resolve().parents[1] / "traffic" / "generate.py"
+        subprocess.run([sys.executable, generate, "--accounts", "60", "--attacks", "4000", "--days", "10",
+                        "--log", log], check=True, capture_output=True, timeout=60)
+
+        def suggested(*arguments):
+            return subprocess.run([saslatch, *arguments, "policy", "suggest", "--events", log],
+                                  check=True, capture_output=True, text=True, timeout=60).stdout
+
+        conf.write_text(suggested())
+        subprocess.run([saslatchd, "--check", "--config", conf], check=True, stdout=subprocess.DEVNULL)
+        after, _ = replay(self.box, "--policy", conf, "--events", log)
+        before, _ = replay(self.box, "--policy", "small-site", "--events", log)
+        self.assertGreater(before["logins_refused"], 0, "no test of it")
+        self.assertEqual(after["logins_refused"], 0)
+        document = json.loads(suggested("--json"))
+        self.assertEqual(document["config"], conf.read_text(), "another run, another result")
+        self.assertEqual(document["together"]["guesses_let_through"], after["guesses_let_through"])
+        self.assertEqual(document["as_it_is"]["logins_refused"], before["logins_refused"])
 
 
 class PostfixLog(IntegrationCase):

@@ -8,6 +8,7 @@
 
 #include "daemon/policy/presets.h"
 #include "daemon/replay/replay.h"
+#include "daemon/replay/suggest.h"
 #include "tests/daemon/replay/kit.h"
 
 namespace saslatch::replay {
@@ -78,6 +79,19 @@ class Replays : public ::testing::Test {
   }
   Findings replayed(std::vector<policy::Rule> rules) {
     return replayed(options_of(candidate(std::move(rules))));
+  }
+
+  Suggestion suggested(std::vector<policy::Rule> rules,
+                       std::set<std::string, std::less<>> aside = {}, bool aside_strange = false) {
+    const std::string path = folder_ + "/log";
+    std::ofstream(path, std::ios::binary) << log_;
+    auto stream = FactStream::open({{path, kWritten, log_.size()}}, Format::kAuto, utc_zone());
+    EXPECT_TRUE(stream);
+    SuggestOptions options;
+    options.base = candidate(std::move(rules));
+    options.aside = std::move(aside);
+    options.aside_strange = aside_strange;
+    return suggest(**stream, options, utc_zone());
   }
 
   std::string folder_;
@@ -222,6 +236,170 @@ TEST(Curves, HaveTheirKneeWhereOwnersBeginToCost) {
   EXPECT_FALSE(knee_of({{1, 5, 10}, {2, 5, 10}, {4, 5, 10}}));  // flat
   EXPECT_FALSE(knee_of({{1, 2, 0}, {2, 1, 1}, {4, 0, 2}}));     // a line
   EXPECT_FALSE(knee_of({{1, 2, 0}}));
+}
+
+// "guess-account spares-owners 6 (3:4 5:1 6:0 12:0)": the limits tried, with the logins they
+// strike.
+std::string to_text(const SuggestedRule& rule) {
+  std::string text = rule.rule.name + " " + std::string(to_string(rule.advice)) + " " +
+                     std::to_string(rule.rule.limit.events);
+  std::string tried;
+  for (const Tried& one : rule.tried)
+    tried += (tried.empty() ? " (" : " ") + std::to_string(one.limit) + ":" +
+             std::to_string(one.owners_struck);
+  return text + tried + (tried.empty() ? "" : ")");
+}
+
+class Suggestions : public Replays {
+ protected:
+  // An owner who mistypes `mistakes` times at a new place, and gets in.
+  void owner(const std::string& name, int mistakes, int second) {
+    attempts(mistakes, second, "bad-credential", name, "198.51.100.7");
+    attempt(second + mistakes, "ok", name, "198.51.100.7");
+  }
+  void attacker(int guesses, int second, const std::string& name) {
+    attempts(guesses, second, "bad-credential", name, "203.0.113.9");
+  }
+};
+
+TEST_F(Suggestions, AreTheSmallestLimitsThatSpareEveryOwner) {
+  const struct {
+    std::vector<int> mistakes;
+    const char* suggested;
+  } kCases[] = {
+      {{0, 1}, "guess-account spares-owners 3 (1:1 3:0 6:0 10:0)"},
+      {{5, 2}, "guess-account spares-owners 6 (3:1 5:1 6:0 10:0 12:0)"},
+      {{8, 9, 3}, "guess-account spares-owners 10 (5:2 9:1 10:0 20:0)"},
+      {{12, 25}, "guess-account spares-owners 30 (10:2 15:1 25:1 30:0 60:0)"},
+      {{130}, "guess-account spares-owners 150 (10:1 75:1 125:1 150:0 300:0)"},
+  };
+  policy::Rule rule = guess_account();
+  rule.limit = {10, 1h};
+  for (const auto& c : kCases) {
+    log_.clear();
+    attacker(200, 0, "root");
+    for (size_t i = 0; i < c.mistakes.size(); ++i)
+      owner("user" + std::to_string(i), c.mistakes[i], 1000 * static_cast<int>(i + 1));
+    const Suggestion found = suggested({rule});
+    ASSERT_EQ(found.rules.size(), 1u);
+    EXPECT_EQ(to_text(found.rules[0]), c.suggested);
+    EXPECT_EQ(found.together.owners_struck, 0u);
+    EXPECT_EQ(found.logins, c.mistakes.size());
+    EXPECT_EQ(found.guesses, 200u);
+    EXPECT_EQ(found.loosened, 0u);
+  }
+}
+
+TEST_F(Suggestions, NameTheOwnerWhoCameNearest) {
+  attacker(100, 0, "root");
+  owner("alice", 7, 1000);
+  owner("bob", 4, 2000);
+  const Suggestion found = suggested({guess_account()});
+  const SuggestedRule& rule = found.rules.at(0);
+  ASSERT_TRUE(rule.nearest);
+  EXPECT_EQ(rule.rule.limit.events, 8u);
+  EXPECT_EQ(rule.nearest_at, 7u);
+  EXPECT_EQ(rule.nearest->user, "alice");
+  EXPECT_EQ(rule.nearest->rip->to_string(), "198.51.100.7");
+  EXPECT_EQ(shown(rule.nearest->at), "2030-11-30T00:16:47Z");
+  EXPECT_EQ(found.base_trial.owners_struck, 2u);
+  EXPECT_EQ(found.together.guesses_let, 8u);
+}
+
+TEST_F(Suggestions, SayWhenNoLimitThatStopsAGuessSparesEveryOwner) {
+  attacker(40, 0, "alice");
+  owner("alice", 0, 50);
+  const Suggestion found = suggested({guess_account()});
+  const SuggestedRule& rule = found.rules.at(0);
+  EXPECT_EQ(rule.advice, Advice::kCostly);
+  EXPECT_FALSE(rule.rule.enabled);
+  EXPECT_EQ(found.together.owners_struck, 0u);
+  EXPECT_EQ(found.together.guesses_let, 40u);
+  // It costs one login whatever the limit, so the one that stops most is the cheapest.
+  EXPECT_EQ(rule.rule.limit.events, 3u);
+  // Was it her?
+  const Suggestion without = suggested({guess_account()}, {"alice"});
+  EXPECT_EQ(without.rules.at(0).advice, Advice::kUntouched);
+  EXPECT_EQ(without.logins, 0u);
+  EXPECT_EQ(without.aside_logins, 1u);
+  EXPECT_EQ(without.together.aside_struck, 1u);
+}
+
+TEST_F(Suggestions, LeaveARuleAsItIsThatTheLogsSayNothingOf) {
+  policy::Rule spray = guess_account();
+  spray.name = "spray-password";
+  spray.by = policy::By::kPassword;
+  policy::Rule quiet = guess_account();
+  quiet.name = "quiet";
+  quiet.count = policy::Count::kUnknownUsers;
+  quiet.limit.events = 17;
+  attacker(2, 0, "alice");
+  owner("alice", 0, 50);
+  const Suggestion found = suggested({spray, quiet});
+  EXPECT_EQ(to_text(found.rules.at(0)), "spray-password blind 3");
+  EXPECT_EQ(found.rules.at(1).advice, Advice::kUntouched);
+  EXPECT_EQ(found.rules.at(1).rule.limit.events, 17u);
+}
+
+TEST_F(Suggestions, SpareOwnersTogetherToo) {
+  // Alone `user` locks alice in the third second, for a minute. Together with `address`, which
+  // stops the first attacker before, it is the second attacker's guess that locks her when she
+  // comes.
+  policy::Rule address = guess_account();
+  address.name = "address";
+  address.by = policy::By::kIp;
+  address.limit = {2, 1h};
+  policy::Rule user = guess_account();
+  user.name = "user";
+  user.limit = {3, 1h};
+  user.lasts = 60s;
+  attempts(4, 0, "bad-credential", "alice", "203.0.113.1");
+  attempt(65, "bad-credential", "alice", "203.0.113.2");
+  attempt(70, "ok", "alice", "198.51.100.7");
+  const Suggestion found = suggested({address, user});
+  EXPECT_EQ(found.base_trial.owners_struck, 1u);
+  EXPECT_EQ(found.loosened, 1u);
+  EXPECT_EQ(found.rules.at(0).rule.limit.events, 2u);
+  EXPECT_EQ(found.rules.at(1).alone, 3u);
+  EXPECT_EQ(found.rules.at(1).rule.limit.events, 5u);
+  EXPECT_EQ(found.together.owners_struck, 0u);
+}
+
+TEST_F(Suggestions, NameAccountsThatLookStolen) {
+  owner("alice", 0, 0);
+  owner("bob", 0, 0);
+  attacker(30, 10, "alice");
+  for (int i = 0; i < 12; ++i) attempt(100 + i, "ok", "alice", "203.0." + std::to_string(i) + ".1");
+  for (int i = 0; i < 30; ++i)  // at home with many addresses
+    attempt(200 + i, "ok", "bob", "198.51.100." + std::to_string(i));
+  Suggestion found = suggested({guess_account()});
+  ASSERT_EQ(found.strange.size(), 1u);
+  EXPECT_EQ(found.strange[0].user, "alice");
+  EXPECT_EQ(found.strange[0].networks, 13u);
+  EXPECT_EQ(found.strange[0].logins, 13u);
+  EXPECT_EQ(found.rules.at(0).advice, Advice::kCostly);
+  found = suggested({guess_account()}, {}, true);
+  EXPECT_EQ(found.rules.at(0).rule.limit.events, 3u);
+  EXPECT_TRUE(found.rules.at(0).rule.enabled);
+  EXPECT_EQ(found.logins, 31u);
+}
+
+TEST_F(Suggestions, WarnOfLogsThatAreTooShort) {
+  attacker(9, 0, "root");
+  EXPECT_THAT(suggested({guess_account()}).warnings,
+              ElementsAre("the logs span 8s only: give it seven days at least, better a month",
+                          ::testing::StartsWith("no owner's login in these logs")));
+  owner("alice", 0, 8 * 86400);
+  EXPECT_THAT(suggested({guess_account()}).warnings,
+              ElementsAre(::testing::StartsWith("only 1 login of owners")));
+}
+
+TEST(Ladder, HasTheNumbersThatPeopleWrite) {
+  const auto& ladder = limit_ladder();
+  EXPECT_TRUE(std::is_sorted(ladder.begin(), ladder.end()));
+  EXPECT_EQ(std::adjacent_find(ladder.begin(), ladder.end()), ladder.end());
+  EXPECT_EQ(ladder.front(), 1u);
+  EXPECT_EQ(ladder.back(), policy::kMaxLimitEvents);
 }
 
 // What is said of the rules of a preset for logs of one kind.
