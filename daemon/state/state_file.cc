@@ -138,6 +138,16 @@ tl::expected<std::unique_ptr<StateFile>, StateFile::Failure> StateFile::open_for
   return file;
 }
 
+std::optional<StateFile::Failure> StateFile::check(const std::string& path) {
+  const auto file = open(path);
+  if (!file) return file.error();
+  Statement statement((*file)->database_, "PRAGMA quick_check(1)");
+  if (statement.step() != SQLITE_ROW) return (*file)->failure_now();
+  const std::string said = statement.bytes(0);
+  if (said == "ok") return std::nullopt;
+  return Failure{Trouble::kDamaged, said};
+}
+
 StateFile::~StateFile() { sqlite3_close_v2(database_); }
 
 StateFile::Failure StateFile::failure_now() const {

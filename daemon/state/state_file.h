@@ -35,6 +35,9 @@ class StateFile {
   // alone is not seen.
   static tl::expected<std::unique_ptr<StateFile>, Failure> open_for_reading(
       const std::string& path);
+  // What is wrong with the file that lies at `path` now, whatever an open StateFile has in its
+  // cache: reads all of it. To be asked when no StateFile has it open.
+  static std::optional<Failure> check(const std::string& path);
   ~StateFile();
   StateFile(const StateFile&) = delete;
   StateFile& operator=(const StateFile&) = delete;

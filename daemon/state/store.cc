@@ -183,6 +183,7 @@ void Store::run() {
     break;
   }
   lock.unlock();
+  close_file();
   finish(UINT64_MAX);
 }
 
@@ -230,6 +231,18 @@ void Store::save(bool with_counters) {
   is_whole_ = false;
   changes_.clear();
   counters_.clear();
+}
+
+// SQLite believes the pages that it remembers. What became of the file beneath them, the next start
+// would find out, when nobody has the state in memory any more.
+void Store::close_file() {
+  if (!file_) return;
+  file_.reset();
+  const auto failure = StateFile::check(path_);
+  if (failure && failure->trouble == StateFile::Trouble::kDamaged && move_aside(failure->reason) &&
+      open_file())
+    (void)write();
+  file_.reset();
 }
 
 std::optional<StateFile::Failure> Store::write() {

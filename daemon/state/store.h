@@ -24,7 +24,8 @@ constexpr std::chrono::milliseconds kSaveEvery(500);
 // before the answer that depends on them, as many in one transaction as have come meanwhile;
 // counters at least every second. Trouble with the file never stops a login: the state then is in
 // memory, is written whole when the file can be written again, and is complained of once a minute.
-// A damaged file is moved aside to state.db.damaged-N.
+// A damaged file is moved aside to state.db.damaged-N, and a new one holds what is in memory;
+// damage that was done beneath the running process shows at stop() at the latest.
 //
 // The order of life: Store(), an Engine with this as its journal, open(), Engine::adopt_key(key()),
 // restore(), start(), then attempts; stop() before the engine goes. Thread-safe but for open(),
@@ -76,12 +77,13 @@ class Store final : public policy::Journal {
     std::function<void()> then;
   };
 
-  // These five are the thread's, or nobody else's before start().
+  // These six are the thread's, or nobody else's before start().
   bool open_file();
   bool move_aside(const std::string& reason);
   void complain(const std::string& reason);
   void save(bool with_counters);
   std::optional<StateFile::Failure> write();
+  void close_file();
 
   void run();
   void finish(uint64_t number);

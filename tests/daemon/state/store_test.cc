@@ -111,6 +111,30 @@ TEST(Store, WritesAllOfItAnewWhenTheFileIsDamagedMeanwhile) {
   EXPECT_FALSE(life.fail("bob", "4")) << "bob's first failure was not saved again";
 }
 
+// As a failing disk does it: no statement fails, since SQLite has the pages in its cache.
+TEST(Store, LeavesAWholeFileBehindWhenTheOldOneWasDamagedBeneathIt) {
+  const Folder folder;
+  {
+    Life life(folder.path());
+    for (const char* guess : {"1", "2", "3"}) (void)life.fail("alice", guess);
+    (void)life.fail("bob", "1");
+  }
+  {
+    Life life(folder.path());
+    std::fstream file(folder.file(), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(4096) << std::string(std::filesystem::file_size(folder.file()) - 4096, '?');
+    file.close();
+    for (const char* guess : {"1", "2", "3"}) (void)life.fail("carol", guess);
+  }
+  EXPECT_EQ(folder.count("damaged"), 1u);
+  Life life(folder.path());
+  EXPECT_FALSE(life.fail("alice", "4"));
+  EXPECT_FALSE(life.fail("carol", "4"));
+  EXPECT_TRUE(life.fail("bob", "2"));
+  EXPECT_TRUE(life.fail("bob", "3"));
+  EXPECT_FALSE(life.fail("bob", "4")) << "bob's first failure was not saved again";
+}
+
 TEST(Store, LoginsGoOnWithoutAnyFile) {
   Life life("/nonexistent/saslatch");
   EXPECT_FALSE(life.store().health().is_writable);
