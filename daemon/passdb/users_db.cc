@@ -138,6 +138,11 @@ StoreError store_error(const SqlError& error, const std::string& state_dir) {
         return {Kind::kPermission,
                 path + " may not be opened" + said + "; run as root or as the directory's owner"};
       }
+      // There it is the write-ahead log that cannot be made, and SQLite's error is of something
+      // else.
+      if (access(state_dir.c_str(), W_OK) != 0 && errno == EROFS) {
+        return {Kind::kCantCreate, path + " cannot be written: its file system is read-only"};
+      }
       return {Kind::kCantCreate, path + " cannot be opened" + said};
     case SQLITE_FULL:
       return {Kind::kBroken, "the disk of " + path + " is full; nothing was changed"};
@@ -163,6 +168,13 @@ StoreResult<Database> open_users_db_for_writing(const std::string& state_dir) {
   }
   if (is_foreign(path)) {
     return store_failure(Kind::kBroken, path + " is no database; restore it from a backup");
+  }
+  // The key is made after the tables. Where it is and (asked afterwards) they are not, the file was
+  // cut to nothing, and new tables would turn every login into one of an unknown user.
+  if (made < 0 && access(secret_key_path(state_dir).c_str(), F_OK) == 0 && !is_not_empty(path)) {
+    return store_failure(Kind::kBroken, path +
+                                            " is empty, and it was not once; restore it from a " +
+                                            "backup, or remove it to begin without users");
   }
   auto database = Database::open(path, SQLITE_OPEN_READWRITE, kBusyWait);
   if (!database) return tl::unexpected(store_error(database.error(), state_dir));

@@ -78,6 +78,20 @@ TEST_F(Embedded, IsMadeEmptyAtTheFirstStart) {
   EXPECT_TRUE(passdb_.check_usable());
 }
 
+TEST_F(Embedded, IsNotMadeAnewWhereItWasCutToNothing) {
+  ASSERT_TRUE(open_store()->add("alice", {"pw", "CRAM-MD5", true}, {}));
+  for (const char* file : {"users.db", "users.db-wal", "users.db-shm"})
+    if (std::filesystem::exists(dir_.file(file))) std::filesystem::resize_file(dir_.file(file), 0);
+  const auto again = passdb_.prepare();
+  ASSERT_FALSE(again);
+  EXPECT_THAT(again.error().message, HasSubstr("restore it from a backup"));
+  EXPECT_THAT(told(passdb_, "alice"), StartsWith("down:"));
+  EXPECT_FALSE(UserStore::open(dir_.path(), random_)) << "the command makes no tables either";
+  EXPECT_THAT(told(passdb_, "alice"), StartsWith("down:"));
+  std::filesystem::remove(dir_.file("users.db"));
+  EXPECT_TRUE(passdb_.prepare()) << "removed on purpose";
+}
+
 TEST_F(Embedded, IsCheckedWithoutMakingAnything) {
   EXPECT_FALSE(passdb_.check_usable());
   EXPECT_TRUE(std::filesystem::is_empty(dir_.path()));
