@@ -9,10 +9,12 @@
 #                 default build/check-packages/base)
 #   --mirror URL  where debootstrap gets it (default http://deb.debian.org/debian)
 #   STEP          of: build lint use upgrade tests twice rpm   (default: all, in this order)
+#                 reprotest   (not by default: two more builds, the first of them on one core)
 #
 # Needs, besides the build dependencies of packaging/debian/control: debootstrap, devscripts,
-# lintian, blhc, systemd-container; for `rpm` rpm and rpmlint. Containers have no network but their
-# own loopback. What they need is downloaded before, with apt's configuration of this machine.
+# lintian, blhc, systemd-container; for `rpm` rpm and rpmlint; for `reprotest` that, with faketime,
+# disorderfs, diffoscope-minimal and locales-all. Containers have no network but their own loopback.
+# What they need is downloaded before, with apt's configuration of this machine.
 set -euo pipefail
 repo=$(cd "$(dirname "$0")/.." && pwd)
 work=$repo/build/check-packages
@@ -20,13 +22,13 @@ base=$work/base
 debs=
 mirror=http://deb.debian.org/debian
 steps=()
-usage() { sed -n '2,16p' "$0" | sed 's/^# \{0,1\}//' >&2; exit 64; }
+usage() { sed -n '2,18p' "$0" | sed 's/^# \{0,1\}//' >&2; exit 64; }
 while [[ $# -gt 0 ]]; do
   case $1 in
     --debs) debs=$(cd "${2:?--debs needs a folder}" && pwd); shift ;;
     --root) base=$2; shift ;;
     --mirror) mirror=$2; shift ;;
-    build | lint | use | upgrade | tests | twice | rpm) steps+=("$1") ;;
+    build | lint | use | upgrade | tests | twice | rpm | reprotest) steps+=("$1") ;;
     *) usage ;;
   esac
   shift
@@ -193,6 +195,21 @@ step_twice() {
     echo "identical: ${file##*/}"
   done
   rm -rf "$work/elsewhere"
+}
+
+# Debian's own tool: path, file order, time, kernel name, processors, locale, time zone, umask, home,
+# host name and environment differ. Not varied: the user, for which reprotest calls sudo in a way that
+# Debian 12's no longer takes (`-h localhost`, since the update for CVE-2025-32462).
+step_reprotest() {
+  say "reprotest"
+  local log=$work/reprotest.log
+  env -u CMAKE_CXX_COMPILER_LAUNCHER -u CMAKE_C_COMPILER_LAUNCHER CCACHE_DISABLE=1 \
+    PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    DEB_BUILD_PROFILES=nocheck DEB_BUILD_OPTIONS=nocheck \
+    reprotest --verbosity 1 --variations=+all,-user_group "$debs"/*.dsc -- null >"$log" 2>&1 ||
+    { tail -n 60 "$log"; fail "reprotest: see $log"; }
+  grep -o 'build "experiment-1".*' "$log"
+  sed -n '/^Reproduction successful/,$p' "$log"
 }
 
 step_rpm() {
