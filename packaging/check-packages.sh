@@ -224,11 +224,26 @@ step_rpm() {
   rpmlint --config "$repo/packaging/rpm/rpmlintrc.toml" "$work"/rpm/*.rpm "$repo/packaging/rpm/saslatch.spec"
 }
 
+# What ran, how long it took, and where it ended.
+step=
+began=$SECONDS
+lines=()
+summary() {
+  local status=$?
+  [[ -z $step ]] || lines+=("$(printf '%-10s %5d s  FAILED' "$step" $((SECONDS - began)))")
+  printf '\n%s%s\n' "saslatch $(dpkg-parsechangelog -l "$repo/packaging/debian/changelog" -S Version)" \
+    "$(git -C "$repo" log -1 --format=', commit %h' 2>/dev/null || true)"
+  printf '%s\n' "${lines[@]}"
+  exit "$status"
+}
+trap summary EXIT
 for step in "${steps[@]}"; do
+  began=$SECONDS
   if [[ $step != build && $step != rpm && -z $debs ]]; then
     [[ -e $work/debs ]] || step_build
     debs=$work/debs
   fi
   "step_$step"
+  lines+=("$(printf '%-10s %5d s  passed' "$step" $((SECONDS - began)))")
 done
-say "all of it: ${steps[*]}"
+step=

@@ -33,6 +33,19 @@ TEST(Store, BringsEverythingBackAfterARestart) {
   EXPECT_FALSE(life.login("carol", "x", "10.1.2.3", Outcome::kBadCredential));
 }
 
+// Their fingerprints are keyed with a key of the process, which is gone with it.
+TEST(Store, KnowsNoWrongPasswordAgainAfterARestart) {
+  const Folder folder;
+  {
+    Life life(folder.path());
+    for (int i = 0; i < 5; ++i) EXPECT_TRUE(life.fail("alice", "1")) << "counts once";
+  }
+  Life life(folder.path());
+  EXPECT_TRUE(life.fail("alice", "1"));
+  EXPECT_TRUE(life.fail("alice", "2"));
+  EXPECT_FALSE(life.fail("alice", "3")) << "1 was not counted again: it was remembered";
+}
+
 TEST(Store, KeepsTheLevelsOfEndedLocks) {
   const Folder folder;
   for (uint32_t level = 1; level <= 4; ++level) {
