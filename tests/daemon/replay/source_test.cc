@@ -14,6 +14,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "daemon/replay/pipe.h"
 #include "tests/daemon/replay/kit.h"
 
 namespace saslatch::replay {
@@ -148,6 +149,49 @@ TEST_F(Sources, ThatAreMissingAreAnError) {
 TEST_F(Sources, MayBeEmpty) {
   EXPECT_THAT(read({file("empty", "")}), ElementsAre());
   EXPECT_EQ(stream_->reports()[0].lines, 0u);
+}
+
+TEST(Pipe, GivesEachItemOnceAndInOrder) {
+  Pipe<int> pipe;
+  const Worker writer(
+      [&] {
+        for (int i = 0; i < 50'000; ++i) {
+          int* item = pipe.fill();
+          ASSERT_NE(item, nullptr);
+          *item = i;
+          if (i % 7 == 0) pipe.unfill();  // not wanted after all
+        }
+        pipe.finish();
+      },
+      [&] { pipe.stop(); });
+  int expected = 0;
+  while (const int* item = pipe.next()) {
+    if (expected % 7 == 0) ++expected;
+    ASSERT_EQ(*item, expected++);
+  }
+  EXPECT_EQ(expected, 50'000);
+}
+
+TEST(Pipe, PassesOnTheTroubleBehindWhatCameBefore) {
+  Pipe<int> pipe;
+  *pipe.fill() = 1;
+  pipe.finish(std::make_exception_ptr(std::runtime_error("disk")));
+  EXPECT_EQ(*pipe.next(), 1);
+  EXPECT_THROW(pipe.next(), std::runtime_error);
+}
+
+TEST(Pipe, EndsAWriterWhoseReaderHasGone) {
+  Pipe<int> pipe;
+  int filled = 0;
+  {
+    const Worker writer(
+        [&] {
+          while (pipe.fill() != nullptr) ++filled;
+        },
+        [&] { pipe.stop(); });
+    EXPECT_NE(pipe.next(), nullptr);
+  }
+  EXPECT_GT(filled, 0);
 }
 
 }  // namespace
