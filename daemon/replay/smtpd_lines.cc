@@ -39,6 +39,8 @@ bool take_client(std::string_view& text, std::optional<IpAddress>& rip, bool& is
 // client was told is 454, or nobody could look at the password.
 bool is_trouble(std::string_view reason) {
   return reason.starts_with("Connection lost to authentication server") ||
+         reason.starts_with("Can't connect to authentication server") ||
+         reason.starts_with("Authentication backend error") ||
          reason.starts_with("Temporary authentication failure") ||
          reason.starts_with("generic failure") ||
          reason.starts_with("remote authentication server");

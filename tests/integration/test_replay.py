@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import random
+import shutil
 import subprocess
 import sys
 
@@ -142,6 +143,39 @@ class Suggested(IntegrationCase):
         self.assertEqual(document["config"], conf.read_text(), "another run, another result")
         self.assertEqual(document["together"]["guesses_let_through"], after["guesses_let_through"])
         self.assertEqual(document["as_it_is"]["logins_refused"], before["logins_refused"])
+
+
+class PostfixVersions(IntegrationCase):
+    """The same sessions as several versions log them (logs/README.md)."""
+
+    def replayed(self, version):
+        log = self.box.path("mail.log")
+        shutil.copy(pathlib.Path(__file__).parent / "logs" / f"postfix-{version}.log", log)
+        os.utime(log, (1_922_313_600, 1_922_313_600))                        # 1 December 2030
+        document, decisions = replay(self.box, "--policy", self.box.write("rules.conf", RULES),
+                                     "--events", log)
+        self.assertEqual(document["first"], "2030-11-21T07:00:01Z")
+        self.assertEqual(document["attempts"], 10)
+        self.assertEqual(document["logins"], 4)
+        self.assertEqual(document["guesses"], 6)
+        self.assertEqual(document["told_more_than_once"], 1)                 # two mails, one login
+        left = {kind["kind"]: kind["lines"] for kind in document["not_used"]}
+        self.assertEqual(left, {"not-verified": 6, "no-attempt": 4, "other-program": 1})
+        return document, [d.get("rule", d["decision"]) for d in decisions]
+
+    def test_failures_without_names_are_counted_by_address_only(self):
+        document, decided = self.replayed("3.7.0")
+        self.assertEqual(document["unnamed"], 7)                             # and the silent login
+        self.assertEqual(decided, ["allow"] * 10)
+
+    def test_failures_with_names(self):
+        for version in ("3.9.14", "3.11.0"):
+            with self.subTest(version):
+                document, decided = self.replayed(version)
+                self.assertEqual(document["unnamed"], 1)
+                self.assertEqual(decided, ["allow"] * 5 + ["pair"] * 3 + ["allow"] * 2)
+                self.assertEqual({a["account"]: a["guesses"] for a in document["accounts"]},
+                                 {"alice@example.com": 6})
 
 
 class PostfixLog(IntegrationCase):
