@@ -9,7 +9,8 @@ import subprocess
 import threading
 import time
 
-from scene import (ALICE, CHEAP, PASSWORD, STRANGER, AuthClient, Owner, attempt, setups)
+from harness import programs
+from scene import ALICE, CHEAP, PASSWORD, STRANGER, AuthClient, attempt
 
 ROUNDS = 200
 LONGEST_LIFE = 0.15  # seconds between the daemon's start and its kill
@@ -68,7 +69,7 @@ class Writer(threading.Thread):
         while not self._ends.is_set():
             name = f"new{number}@example.com"
             command = subprocess.Popen(
-                [self.daemon._saslatch, "--config", self.daemon.config, "user", "add", name,
+                [programs.need("saslatch"), "--config", self.daemon.config, "user", "add", name,
                  "--password-stdin", *CHEAP], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT)
             if number % 2:

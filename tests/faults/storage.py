@@ -214,6 +214,7 @@ def damaged_state(scene):
                 file.write(_noise(scene.random, 65536))
             scene.must(not lock_out(daemon, f"running{turn}@example.com"),
                        "under the running daemon: locks are made and hold")
+            time.sleep(0.5)
     scene.must_have_served(owner)
     scene.must_run_on(daemon, pid)
     scene.must(lock_out(daemon, "last@example.com") == [], "locks are made in the end")
