@@ -60,7 +60,7 @@ section { background: var(--card); border: 1px solid var(--rule); border-radius:
 .card.bad { border-top-color: var(--bad); } .card.bad b { color: var(--bad); }
 .card.warn { border-top-color: #e58a2f; }
 .words { font-size: 1.06rem; } .words p:first-child { font-weight: 600; }
-figure { margin: 10px 0 0; } .wide { overflow-x: auto; } .wide > svg { min-width: 560px; }
+figure { margin: 10px 0 0; } .wide { overflow-x: auto; } .wide > svg { min-width: 430px; }
 svg { display: block; width: 100%; height: auto; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 430px), 1fr));
   gap: 20px 28px; }
@@ -83,6 +83,8 @@ th { color: var(--soft); font-weight: 600; border-bottom-color: #b9c4cd; }
 td.n, th.n { text-align: right; } td.bad { color: var(--bad); font-weight: 650; }
 td.name { max-width: 19em; overflow: hidden; text-overflow: ellipsis; }
 td.free { white-space: normal; overflow-wrap: anywhere; min-width: 14em; }
+.pair th { white-space: normal; vertical-align: bottom; }
+.pair th, .pair td { padding-right: 10px; }
 td:last-child, th:last-child { padding-right: 0; }
 ul { margin: 6px 0 0; padding-left: 1.2em; max-width: 85ch; } li { margin: 0 0 6px; }
 code { font: .86em/1.4 ui-monospace, "DejaVu Sans Mono", Menlo, monospace; overflow-wrap: anywhere; }
@@ -368,13 +370,14 @@ std::string guesses_table(const std::vector<Figures>& all, const char* what, con
 
 std::string attackers_section(const Summary& summary) {
   if (summary.split.guesses == 0) return "";
-  return "<section class=\"long\"><h2>Attacked and attackers</h2>\n<div class=\"pair\"><div>" +
+  return "<section class=\"long\"><h2>Attacked and attackers</h2>\n<h3>Most attacked "
+         "accounts</h3>" +
          guesses_table<AccountFigures>(summary.accounts, "Account", "Networks",
                                        [](const AccountFigures& a) { return a.networks; }) +
-         "</div><div>" +
+         "<h3>Busiest networks</h3>" +
          guesses_table<NetworkFigures>(summary.networks, "Network", "Accounts",
                                        [](const NetworkFigures& n) { return n.accounts; }) +
-         "</div></div></section>\n";
+         "</section>\n";
 }
 
 std::string comparison_section(const Findings& findings) {
@@ -412,15 +415,17 @@ std::string doubts_section(const Findings& findings) {
             "</li>";
   html += "</ul>\n<h3>Lines that were not used</h3>";
   HtmlTable table({{"Kind", ""}, {"Lines", "n"}, {"Why", "free"}, {"The first of them", "free"}});
+  bool all_used = true;
   for (size_t i = 0; i < kUnusables; ++i) {
     const auto kind = static_cast<Unusable>(i);
     const auto& left = findings.leftovers[kind];
     if (left.lines == 0) continue;
+    all_used = false;
     table.row({std::string(to_string(kind)), grouped(left.lines), std::string(explanation(kind)),
                left.file + ":" + std::to_string(left.line) + ": " + left.example});
   }
-  html += table.html() + "<h3>Files</h3>";
-  HtmlTable files({{"File", "free"}, {"Lines", "n"}, {"Used", "n"}, {"", "free"}});
+  html += (all_used ? "<p>None.</p>" : table.html()) + "<h3>Files</h3>";
+  HtmlTable files({{"File", "free"}, {"Lines", "n"}, {"Used", "n"}, {"", ""}});
   for (const FileReport& file : findings.files)
     files.row({file.path, grouped(file.lines), grouped(file.facts), file.damage});
   return html + files.html() + "</section>\n";

@@ -17,8 +17,8 @@ chromium() {
     { cat "$profile/log" >&2; exit 1; }
 }
 
-chromium --window-size=1200,5600 --screenshot="$folder/wide.png"
-chromium --window-size=500,8600 --screenshot="$folder/narrow.png"  # chromium's least width
+chromium --window-size=1200,6200 --screenshot="$folder/wide.png"
+chromium --window-size=500,9200 --screenshot="$folder/narrow.png"  # chromium's least width
 chromium --no-pdf-header-footer --print-to-pdf="$profile/report.pdf"
 pdftoppm -r 60 -png "$profile/report.pdf" "$folder/print"
 ls "$folder"
