@@ -128,6 +128,43 @@ TEST_F(Replays, DecideAsTheEngineDoes) {
                   "of the 1 account that came so far."));
 }
 
+// Reading, judging and counting run on a thread each; one after the other they come to the same.
+TEST_F(Replays, AreTheSameAsOneAfterTheOther) {
+  uint32_t seed = 1;
+  const auto chance = [&](uint32_t of) {
+    return (seed = seed * 1664525 + 1013904223) / 65536 % of;
+  };
+  for (int second = 0; second < 6000; ++second)
+    attempt(second,
+            chance(3) == 0   ? "ok"
+            : chance(4) == 0 ? "unknown-user"
+                             : "bad-credential",
+            "user" + std::to_string(chance(40)), "192.0." + std::to_string(chance(30)) + ".7");
+  const Findings findings = replayed({guess_account()});
+
+  std::vector<std::string> lines;
+  for (size_t at = 0; at < log_.size(); at = log_.find('\n', at) + 1)
+    lines.push_back(log_.substr(at, log_.find('\n', at) - at));
+  const Candidate policy = candidate({guess_account()});
+  Judge judge(policy.settings);
+  Tally tally(policy.settings, utc_zone());
+  std::vector<std::string> decisions;
+  for (const Attempt& attempt : attempts_of(lines)) {
+    const Judged judged = judge.judge(attempt, attempt.user);
+    tally.add(attempt, attempt.user, judged);
+    decisions.push_back(std::to_string(attempt.line) + " " +
+                        std::string(to_string(judged.decision)) +
+                        (judged.rule.empty() ? "" : " " + judged.rule + " " + judged.subject));
+  }
+  EXPECT_EQ(decisions_, decisions);
+  Findings alone;
+  alone.policy = findings.policy;
+  alone.summary = tally.summary();
+  alone.caveats = findings.caveats;
+  EXPECT_EQ(in_words(findings), in_words(alone));
+  EXPECT_GT(findings.summary.split.owners_refused, 0u);
+}
+
 TEST_F(Replays, TellSlipsFromGuessesByWhatComesLaterToo) {
   attempt(0, "bad-credential", "alice", "198.51.100.7");  // logs in a minute later
   attempt(60, "ok", "alice", "198.51.100.8");             // from the same /24
