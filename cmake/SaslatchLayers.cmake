@@ -37,6 +37,18 @@ function(saslatch_layer name)
   endif()
 endfunction()
 
+# Headers that most tests read, compiled once for all of them: nearly half of a test's compile time.
+# Not in the preset that developers build with, so that each file still includes what it uses.
+if(SASLATCH_PCH AND SASLATCH_TESTS)
+  find_package(GTest REQUIRED)
+  file(WRITE ${CMAKE_BINARY_DIR}/test_pch.cc "")
+  add_library(saslatch_test_pch OBJECT ${CMAKE_BINARY_DIR}/test_pch.cc)
+  target_link_libraries(saslatch_test_pch PRIVATE saslatch_options GTest::gmock)
+  target_precompile_headers(saslatch_test_pch PRIVATE
+    <gmock/gmock.h> <gtest/gtest.h> <chrono> <functional> <map> <memory> <optional> <string>
+    <string_view> <variant> <vector>)
+endif()
+
 # saslatch_test(NAME SOURCES file... USES target... [LABELS label...]): a GoogleTest program, one ctest
 # entry a case.
 function(saslatch_test name)
@@ -45,6 +57,9 @@ function(saslatch_test name)
   target_link_libraries(${name} PRIVATE ${ARG_USES} GTest::gmock GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE
     SASLATCH_TESTS_DIR="${PROJECT_SOURCE_DIR}/tests")
+  if(SASLATCH_PCH)
+    target_precompile_headers(${name} REUSE_FROM saslatch_test_pch)
+  endif()
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST
     PROPERTIES TIMEOUT 300 LABELS "${ARG_LABELS}")
 endfunction()
