@@ -118,8 +118,12 @@ Saslatchd::Saslatchd(std::string config_path, config::Config config, std::unique
       config_loaded_(made_.wall),
       hostname_(own_hostname()),
       workers_(threads_or_cores(config_.daemon.hash_threads), config_.policy.max_hold, clock_,
-               metrics_),
-      services_{engine_, workers_, audit_, metrics_, random_, clock_, durability_},
+               {metrics_.check_queue, metrics_.checks_running, metrics_.check_wait,
+                metrics_.check_duration}),
+      lookups_(threads_or_cores(config_.daemon.hash_threads), config_.policy.max_hold, clock_,
+               {metrics_.lookup_queue, metrics_.lookups_running, metrics_.lookup_wait,
+                metrics_.lookup_duration}),
+      services_{engine_, lookups_, workers_, audit_, metrics_, random_, clock_, durability_},
       commands_(control::Parts{*this, engine_, metrics_, audit_}),
       cells_(threads_or_cores(config_.daemon.threads)),
       server_(cells_.size(), clock_, metrics_, log_),
@@ -161,9 +165,16 @@ std::optional<Saslatchd::StartError> Saslatchd::start() {
   });
   housekeeping_.every(std::chrono::seconds(1), [this](Now at) {
     engine_.sweep(at.policy);
+    std::shared_ptr<const Settings> settings;
+    {
+      const std::lock_guard lock(reload_mutex_);
+      settings = in_force_;
+    }
+    settings->verifier->sweep(at.mono);
     update_gauges(at);
   });
   workers_.start();
+  lookups_.start();
   housekeeping_.start();
   server_.start();
   control_server_.start();
@@ -339,7 +350,8 @@ std::shared_ptr<const Settings> Saslatchd::make_settings(const config::Config& c
   usernames.allow(config.usernames.allowed_chars);
   auto settings = std::make_shared<Settings>(
       Settings{.mechanisms = std::move(mechanisms.value()),
-               .verifier = std::make_shared<const passdb::Verifier>(passdbs_.chain, log_, random_),
+               .verifier = std::make_shared<const passdb::Verifier>(passdbs_.chain, log_, random_,
+                                                                    config.daemon.verdict_cache),
                .usernames = std::move(usernames),
                .hostname = hostname_,
                .failure_delay = config.policy.failure_delay,
@@ -470,6 +482,7 @@ control::ReloadReport Saslatchd::reload(Now now) {
   engine_.configure(config_.policy, now.policy);
   holds_.set_limit(config_.policy.held_answers);
   workers_.set_max_hold(config_.policy.max_hold);
+  lookups_.set_max_hold(config_.policy.max_hold);
   in_force_ = make_settings(config_);
   server_.on_each_loop([this, settings = in_force_](size_t index) { cells_[index] = settings; });
   metrics_.reloads.add();
@@ -485,6 +498,7 @@ void Saslatchd::stop() {
   server_.stop(config_.policy.max_hold + kStopMargin);
   control_server_.stop(std::chrono::milliseconds(0));
   housekeeping_.stop();
+  lookups_.stop();
   workers_.stop();
   store_.stop();
   daemon_event("stopped");

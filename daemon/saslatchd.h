@@ -123,6 +123,7 @@ class Saslatchd final : public control::DaemonView {
   std::map<std::string, std::shared_ptr<std::atomic<int64_t>>> connections_;  // by listener
 
   net::WorkerPool workers_;
+  net::WorkerPool lookups_;  // submits to workers_
   AttemptServices services_;
   control::Commands commands_;
   std::vector<std::shared_ptr<const Settings>> cells_;  // one an event loop, changed on its thread

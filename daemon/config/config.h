@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -24,8 +25,9 @@ struct DaemonConfig {
   std::string run_dir = "/run/saslatch";
   // Absent: "saslatch" if that user exists, else nobody is dropped to.
   std::optional<std::string> user;
-  unsigned threads = 0;       // 0: one per core
-  unsigned hash_threads = 0;  // 0: one per core
+  unsigned threads = 0;                                               // 0: one per core
+  unsigned hash_threads = 0;                                          // 0: one per core
+  std::chrono::milliseconds verdict_cache = std::chrono::minutes(5);  // 0: none
   LogTarget log_target = LogTarget::kStderr;
   LogLevel log_level = LogLevel::kInfo;
   std::string audit_log = "/var/log/saslatch/audit.jsonl";  // empty: none

@@ -66,9 +66,16 @@ std::vector<Key<Config>> daemon_keys() {
       key<T>(
           "hash-threads", as<unsigned>(number(0, kMostThreads)),
           [](auto& c) -> auto& { return c.daemon.hash_threads; },
-          "Threads for password hashing and blocking look-ups; 0 is one for each core. A change "
-          "takes "
-          "a restart."),
+          "Threads for password hashing, and as many for blocking look-ups; 0 is one for each "
+          "core. "
+          "A change takes a restart."),
+      key<T>(
+          "verdict-cache", duration(0ms, kDay),
+          [](auto& c) -> auto& { return c.daemon.verdict_cache; },
+          "A password that was right costs no slow hash again for this long, counted from its last "
+          "hash; 0 is none. Only a digest is kept, by a key of the process, in memory. The account "
+          "is looked up all the same: a changed password, a disabled account and a lock act at "
+          "once. A reload empties it."),
       key<T>(
           "log-target",
           one_of<LogTarget>({{"stderr", LogTarget::kStderr},

@@ -112,6 +112,8 @@ MetricsSnapshot Metrics::snapshot() const {
   }
   check_wait.add_to(all.check_wait);
   check_duration.add_to(all.check_duration);
+  lookup_wait.add_to(all.lookup_wait);
+  lookup_duration.add_to(all.lookup_duration);
   {
     const std::lock_guard lock(labelled_);
     all.locks_by_rule = locks_by_rule_;
@@ -126,11 +128,14 @@ MetricsSnapshot Metrics::snapshot() const {
                 {"held_answers", held_answers.value()},
                 {"check_queue", check_queue.value()},
                 {"checks_running", checks_running.value()},
+                {"lookup_queue", lookup_queue.value()},
+                {"lookups_running", lookups_running.value()},
                 {"subjects", subjects.value()},
                 {"locks", locks.value()},
                 {"familiar_networks", familiar_networks.value()},
                 {"passdbs_down", passdbs_down.value()}};
-  all.counters = {{"connections_accepted", connections_accepted.value()},
+  all.counters = {{"verdicts_remembered", verdicts_remembered.value()},
+                  {"connections_accepted", connections_accepted.value()},
                   {"protocol_errors", protocol_errors.value()},
                   {"held_released_early", held_released_early.value()},
                   {"locks_made", locks_made.value()},

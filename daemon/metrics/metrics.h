@@ -79,6 +79,8 @@ struct MetricsSnapshot {
   HistogramSnapshot latency;         // AuthEvent::took
   HistogramSnapshot check_wait;      // in the queue for a worker
   HistogramSnapshot check_duration;  // on a worker
+  HistogramSnapshot lookup_wait;     // before a passdb is asked
+  HistogramSnapshot lookup_duration;
   std::vector<std::pair<std::string, uint64_t>> locks_by_rule;
   std::vector<std::pair<std::string, bool>> passdbs;  // true: it can be asked
   // What a monitoring system watches besides: memory, bounds, health. 1 is healthy.
@@ -101,6 +103,8 @@ class Metrics {
   Gauge held_answers;       // answers waiting for their failure-delay
   Gauge check_queue;        // credentials waiting for a worker
   Gauge checks_running;     // credentials being verified
+  Gauge lookup_queue;       // attempts waiting for a passdb to be asked
+  Gauge lookups_running;    // passdbs being asked
   Gauge subjects;           // tracked by the policy
   Gauge locks;              // live ones
   Gauge familiar_networks;  // (user, network) pairs
@@ -114,7 +118,10 @@ class Metrics {
 
   Histogram check_wait;
   Histogram check_duration;
+  Histogram lookup_wait;
+  Histogram lookup_duration;
 
+  Counter verdicts_remembered;  // logins whose slow hash was known to be right
   Counter connections_accepted;
   Counter protocol_errors;      // connections closed for breaking the protocol
   Counter held_released_early;  // for max-hold or held-answers

@@ -23,10 +23,10 @@ std::thread thread_without_signals(std::function<void()> body) {
 }  // namespace
 
 WorkerPool::WorkerPool(size_t threads, std::chrono::milliseconds max_hold, const TimeSource& clock,
-                       Metrics& metrics)
+                       Figures figures)
     : thread_count_(std::max<size_t>(threads, 1)),
       clock_(clock),
-      metrics_(metrics),
+      figures_(figures),
       queue_(thread_count_, max_hold) {}
 
 void WorkerPool::start() {
@@ -43,7 +43,7 @@ void WorkerPool::submit(std::unique_ptr<QueuedCheck> check) {
   {
     const std::lock_guard lock(mutex_);
     displaced = queue_.push(std::move(check));
-    metrics_.check_queue.set(static_cast<int64_t>(queue_.size()));
+    figures_.waiting.set(static_cast<int64_t>(queue_.size()));
   }
   wake_.notify_one();
   if (displaced) displaced->overload();
@@ -70,22 +70,22 @@ void WorkerPool::work() {
     wake_.wait(lock, [this] { return stopping_ || queue_.size() > 0; });
     std::unique_ptr<QueuedCheck> check = queue_.pop();
     if (!check) return;  // stopping, and nothing waits
-    metrics_.check_queue.set(static_cast<int64_t>(queue_.size()));
+    figures_.waiting.set(static_cast<int64_t>(queue_.size()));
     lock.unlock();
 
     const Mono begun = clock_.read().mono;
     const bool in_time = check->answer_by() > begun;
-    metrics_.check_wait.observe(begun - check->submitted());
+    figures_.wait.observe(begun - check->submitted());
     if (in_time) {
-      metrics_.checks_running.add(1);
+      figures_.running.add(1);
       check->run();
-      metrics_.checks_running.add(-1);
+      figures_.running.add(-1);
     } else {
       check->overload();
     }
     check.reset();
     const auto took = clock_.read().mono - begun;
-    if (in_time) metrics_.check_duration.observe(took);
+    if (in_time) figures_.duration.observe(took);
 
     lock.lock();
     if (in_time) queue_.note_duration(took);

@@ -14,12 +14,20 @@
 
 namespace saslatch::net {
 
-// The threads that hash passwords and wait for passdbs, in front of them one CheckQueue.
+// Threads that hash passwords, or that wait for passdbs; in front of them one CheckQueue.
 class WorkerPool final : public Workers {
  public:
+  // Where this pool's work shows.
+  struct Figures {
+    Gauge& waiting;
+    Gauge& running;
+    Histogram& wait;
+    Histogram& duration;
+  };
+
   // All references outlive this object. What is submitted before start() waits.
   WorkerPool(size_t threads, std::chrono::milliseconds max_hold, const TimeSource& clock,
-             Metrics& metrics);
+             Figures figures);
   // Calls stop().
   ~WorkerPool() override;
 
@@ -37,7 +45,7 @@ class WorkerPool final : public Workers {
 
   const size_t thread_count_;
   const TimeSource& clock_;
-  Metrics& metrics_;
+  const Figures figures_;
   std::mutex mutex_;
   std::condition_variable wake_;
   CheckQueue queue_;  // guarded by mutex_

@@ -7,6 +7,7 @@
 #include "daemon/passdb/log_limit.h"
 #include "daemon/password/dummy.h"
 #include "daemon/password/stored_password.h"
+#include "daemon/password/verdict_cache.h"
 #include "daemon/password/verify.h"
 
 namespace saslatch::passdb {
@@ -25,16 +26,19 @@ bool is_allowed_from(const Account& account, const std::optional<IpAddress>& rip
 // What the stored credentials of one account said together.
 struct Tried {
   bool matched = false;
-  bool ran = false;        // at least one was computed, so that the time was spent
-  bool no_memory = false;  // at least one could not be, for want of memory
+  bool ran = false;         // at least one was computed, so that the time was spent
+  bool no_memory = false;   // at least one could not be, for want of memory
+  bool remembered = false;  // matched by the cache, without its hash
 };
 
 }  // namespace
 
 class Verifier::Impl {
  public:
-  Impl(std::vector<std::shared_ptr<Passdb>> chain, Log& log, Random& random)
+  Impl(std::vector<std::shared_ptr<Passdb>> chain, Log& log, Random& random,
+       std::chrono::milliseconds verdicts_last)
       : chain_(std::move(chain)),
+        verdicts_(verdicts_last, random),
         down_(chain_.size()),
         log_(log),
         default_dummy_(password::default_dummy(random)) {}
@@ -43,19 +47,24 @@ class Verifier::Impl {
   using Found = std::function<void(const Passdb*, Lookup)>;
 
   void ask(size_t index, bool any_down, std::string username, Time now, Found done) const;
-  [[nodiscard]] CheckResult judge(const CheckRequest& request, const Passdb* passdb,
-                                  const Lookup& found) const {
-    return judge(request, passdb, found, parse_all(found));
-  }
+  void judge_somewhere(const CheckRequest& request, const Passdb* passdb, Lookup found,
+                       std::function<void(CheckResult)> done,
+                       const HashElsewhere& hash_elsewhere) const;
   [[nodiscard]] std::optional<CheckResult> check_inline(const CheckRequest& request) const;
   bool list(std::string_view mask, const std::function<bool(std::string_view)>& each) const;
   [[nodiscard]] std::vector<PassdbStatus> status() const;
+  void sweep(Time now) const { verdicts_.sweep(now); }
 
  private:
   // The credentials of an account, in its order.
-  using Parsed = std::vector<Result<password::StoredPassword>>;
+  struct OneParsed {
+    Result<password::StoredPassword> stored;
+    std::optional<password::VerdictCache::Digest> verdict = {};  // where it may be in the cache
+    bool is_known_right = false;                                 // it is
+  };
+  using Parsed = std::vector<OneParsed>;
 
-  [[nodiscard]] static Parsed parse_all(const Lookup& found);
+  [[nodiscard]] Parsed parse_all(const CheckRequest& request, const Lookup& found) const;
   [[nodiscard]] std::pair<const Passdb*, Lookup> find_now(const CheckRequest& request) const;
   [[nodiscard]] bool is_slow(const CheckRequest& request, const Lookup& found,
                              const Parsed& parsed) const;
@@ -77,6 +86,7 @@ class Verifier::Impl {
             const Account& account, std::string cause, Time now) const;
 
   const std::vector<std::shared_ptr<Passdb>> chain_;
+  mutable password::VerdictCache verdicts_;
   mutable std::vector<std::atomic<bool>> down_;  // what was logged last of each passdb
   Log& log_;
   mutable LogLimit limit_;
@@ -152,15 +162,21 @@ bool Verifier::Impl::run_dummy(const CheckRequest& request) const {
   return true;
 }
 
-Verifier::Impl::Parsed Verifier::Impl::parse_all(const Lookup& found) {
-  Parsed parsed;
-  if (const auto* account = std::get_if<Account>(&found)) {
-    parsed.reserve(account->credentials.size());
-    for (const Secret& stored : account->credentials) {
-      parsed.push_back(password::parse(stored.reveal(), ""));
-    }
+Verifier::Impl::Parsed Verifier::Impl::parse_all(const CheckRequest& request,
+                                                 const Lookup& found) const {
+  Parsed all;
+  const auto* const account = std::get_if<Account>(&found);
+  if (account == nullptr) return all;
+  const auto* const given = std::get_if<PasswordCredential>(&request.credential);
+  all.reserve(account->credentials.size());
+  for (const Secret& stored : account->credentials) {
+    OneParsed& one = all.emplace_back(OneParsed{password::parse(stored.reveal(), "")});
+    if (given == nullptr || !verdicts_.is_on() || !one.stored) continue;
+    if (!password::is_slow(*one.stored)) continue;
+    one.verdict = verdicts_.digest_of(stored.reveal(), given->password.reveal());
+    one.is_known_right = verdicts_.knows(*one.verdict, request.now);
   }
-  return parsed;
+  return all;
 }
 
 Tried Verifier::Impl::try_credentials(const CheckRequest& request, const Passdb& passdb,
@@ -173,7 +189,12 @@ Tried Verifier::Impl::try_credentials(const CheckRequest& request, const Passdb&
   if (!account.damaged.empty()) {
     warn("credential-damaged", kDamaged, passdb, account, account.damaged, request.now);
   }
-  for (const auto& parsed : all) {
+  for (const OneParsed& one : all) {
+    if (one.is_known_right) {
+      tried.matched = tried.ran = tried.remembered = true;
+      return tried;
+    }
+    const auto& parsed = one.stored;
     if (!parsed) {
       warn("credential-damaged", kDamaged, passdb, account, parsed.error().message, request.now);
       continue;
@@ -185,6 +206,7 @@ Tried Verifier::Impl::try_credentials(const CheckRequest& request, const Passdb&
     switch (check) {
       case password::Check::kMatch:
         tried.matched = tried.ran = true;
+        if (one.verdict) verdicts_.remember(*one.verdict, request.now);
         return tried;
       case password::Check::kMismatch:
         tried.ran = true;
@@ -233,6 +255,7 @@ CheckResult Verifier::Impl::judge_account(const CheckRequest& request, const Pas
 
   Tried tried = try_credentials(request, passdb, account, parsed);
   if (!tried.ran && !run_dummy(request)) tried.no_memory = true;
+  result.remembered = tried.remembered;
   if (tried.matched && may_enter) return let_in();
   if (account.disabled) {
     result.outcome = Outcome::kDisabled;
@@ -285,9 +308,11 @@ bool Verifier::Impl::is_slow(const CheckRequest& request, const Lookup& found,
   if (std::holds_alternative<CramMd5Credential>(request.credential)) return false;
   if (std::holds_alternative<Unavailable>(found)) return false;  // nothing will be hashed
   bool any_usable = false;
-  for (const auto& stored : parsed) {
-    if (stored && password::is_slow(*stored)) return true;
-    any_usable = any_usable || stored;
+  for (const OneParsed& one : parsed) {
+    // Asked in this order by try_credentials().
+    if (one.is_known_right) return false;
+    if (one.stored && password::is_slow(*one.stored)) return true;
+    any_usable = any_usable || one.stored;
   }
   return !any_usable && password::is_slow(dummy());
 }
@@ -297,9 +322,29 @@ std::optional<CheckResult> Verifier::Impl::check_inline(const CheckRequest& requ
     return std::nullopt;
   }
   const auto [passdb, found] = find_now(request);
-  const Parsed parsed = parse_all(found);
+  const Parsed parsed = parse_all(request, found);
   if (is_slow(request, found, parsed)) return std::nullopt;
   return judge(request, passdb, found, parsed);
+}
+
+// Here, or by `hash_elsewhere` where that is given and a slow hash stands before the answer.
+void Verifier::Impl::judge_somewhere(const CheckRequest& request, const Passdb* passdb,
+                                     Lookup found, std::function<void(CheckResult)> done,
+                                     const HashElsewhere& hash_elsewhere) const {
+  Parsed parsed = parse_all(request, found);
+  if (!hash_elsewhere || !is_slow(request, found, parsed)) {
+    return done(judge(request, passdb, found, parsed));
+  }
+  struct Waiting {
+    Lookup found;
+    Parsed parsed;
+    std::function<void(CheckResult)> done;
+  };
+  auto waiting =
+      std::make_shared<Waiting>(Waiting{std::move(found), std::move(parsed), std::move(done)});
+  hash_elsewhere([this, &request, passdb, waiting = std::move(waiting)] {
+    waiting->done(judge(request, passdb, waiting->found, waiting->parsed));
+  });
 }
 
 bool Verifier::Impl::is_known_before(size_t index, std::string_view name) const {
@@ -334,8 +379,9 @@ std::vector<PassdbStatus> Verifier::Impl::status() const {
   return all;
 }
 
-Verifier::Verifier(std::vector<std::shared_ptr<Passdb>> chain, Log& log, Random& random)
-    : impl_(std::make_unique<const Impl>(std::move(chain), log, random)) {}
+Verifier::Verifier(std::vector<std::shared_ptr<Passdb>> chain, Log& log, Random& random,
+                   std::chrono::milliseconds verdicts_last)
+    : impl_(std::make_unique<const Impl>(std::move(chain), log, random, verdicts_last)) {}
 
 Verifier::~Verifier() = default;
 
@@ -343,12 +389,17 @@ std::optional<CheckResult> Verifier::check_inline(const CheckRequest& request) c
   return impl_->check_inline(request);
 }
 
-void Verifier::check(const CheckRequest& request, std::function<void(CheckResult)> done) const {
+void Verifier::check(const CheckRequest& request, std::function<void(CheckResult)> done,
+                     const HashElsewhere& hash_elsewhere) const {
   impl_->ask(0, false, request.username, request.now,
-             [this, &request, done = std::move(done)](const Passdb* passdb, const Lookup& found) {
-               done(impl_->judge(request, passdb, found));
+             [this, &request, done = std::move(done), hash_elsewhere](const Passdb* passdb,
+                                                                      Lookup found) mutable {
+               impl_->judge_somewhere(request, passdb, std::move(found), std::move(done),
+                                      hash_elsewhere);
              });
 }
+
+void Verifier::sweep(Time now) const { impl_->sweep(now); }
 
 void Verifier::lookup(std::string username, Time now, std::function<void(Lookup)> done) const {
   impl_->ask(0, false, std::move(username), now,

@@ -56,10 +56,11 @@ struct CheckResult {
     kRefused,        // admit_account said no
   };
   Outcome outcome;
-  std::string account;     // the canonical name; the name asked for where no passdb knows it
-  bool nodelay = false;    // the passdb wants this account's failures answered without delay
-  std::string passdb;      // the NAME of the passdb that decided; empty if none did
-  std::string credential;  // on kOk what matched, for the audit event: "password"
+  std::string account;      // the canonical name; the name asked for where no passdb knows it
+  bool nodelay = false;     // the passdb wants this account's failures answered without delay
+  std::string passdb;       // the NAME of the passdb that decided; empty if none did
+  std::string credential;   // on kOk what matched, for the audit event: "password"
+  bool remembered = false;  // on kOk: its hash was not computed, it had been right a moment ago
 };
 
 // Asks the passdbs in file order; the first that knows the user decides, right or wrong. A passdb
@@ -72,18 +73,24 @@ struct CheckResult {
 class Verifier {
  public:
   // `chain` in file order. `log` outlives this object, which outlives every check in flight.
-  // `random` is used by the constructor only.
-  Verifier(std::vector<std::shared_ptr<Passdb>> chain, Log& log, Random& random);
+  // `random` is used by the constructor only. `verdicts_last`: how long a right password that costs
+  // a slow hash is known to be right (password::VerdictCache); 0: not at all.
+  Verifier(std::vector<std::shared_ptr<Passdb>> chain, Log& log, Random& random,
+           std::chrono::milliseconds verdicts_last = {});
   ~Verifier();
 
   // The result, if it waits for nothing and costs less than about a tenth of a millisecond, so that
   // an event loop may ask; else nullopt, and nothing was decided: check() it on a worker.
   [[nodiscard]] std::optional<CheckResult> check_inline(const CheckRequest& request) const;
 
-  // Calls `done` exactly once: before it returns, on the calling thread, unless a passdb of the
-  // chain answers later on a thread of its own. The hash runs on the thread that calls `done`.
-  // `request` is borrowed until then.
-  void check(const CheckRequest& request, std::function<void(CheckResult)> done) const;
+  // Runs its argument, once, on a thread where a slow hash hinders nobody, or drops it.
+  using HashElsewhere = std::function<void(std::function<void()> hash)>;
+
+  // Calls `done` once: before it returns, on the calling thread, unless a passdb of the chain
+  // answers later on a thread of its own, or `hash_elsewhere` is given and there is a slow hash to
+  // compute. The hash runs on the thread that calls `done`. `request` is borrowed until then.
+  void check(const CheckRequest& request, std::function<void(CheckResult)> done,
+             const HashElsewhere& hash_elsewhere = {}) const;
 
   // The account for USER of the master protocol, without its credentials; `done` as for check().
   // UnknownUser also for an account that has no userdb entry (uid 0). Whether the account is
@@ -94,6 +101,9 @@ class Verifier {
   // Every name that matches `mask` (`*` and `?`, case-insensitive), once, in no order, until `each`
   // returns false. False if some passdb could not be read to its end. Blocks: on a worker only.
   bool list(std::string_view mask, const std::function<bool(std::string_view name)>& each) const;
+
+  // Wipes verdicts that have ended. Call it every second or so.
+  void sweep(std::chrono::steady_clock::time_point now) const;
 
   // How each passdb is, in file order.
   [[nodiscard]] std::vector<PassdbStatus> status() const;

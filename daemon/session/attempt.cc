@@ -72,14 +72,16 @@ void record(AttemptServices& services, AuthEvent event) {
 // A check on its way through the queue.
 class Attempt::Job final : public QueuedCheck {
  public:
-  Job(std::shared_ptr<Attempt> attempt, bool familiar)
+  Job(std::shared_ptr<Attempt> attempt, bool familiar, std::function<void()> run)
       : QueuedCheck(familiar, attempt->origin_.connection, attempt->answer_by()),
-        attempt_(std::move(attempt)) {}
-  void run() override { attempt_->run_check(); }
+        attempt_(std::move(attempt)),
+        run_(std::move(run)) {}
+  void run() override { run_(); }
   void overload() override { attempt_->on_overload(); }
 
  private:
   std::shared_ptr<Attempt> attempt_;
+  std::function<void()> run_;
 };
 
 Attempt::Attempt(AttemptServices& services, std::shared_ptr<const Settings> settings, Origin origin,
@@ -167,16 +169,23 @@ std::optional<Answer> Attempt::check() {
   if (auto result = settings_->verifier->check_inline(question_)) {
     on_checked(*std::move(result));
   } else {
-    services_.workers.submit(std::make_unique<Job>(shared_from_this(), decision_.familiar));
+    services_.lookups.submit(
+        std::make_unique<Job>(shared_from_this(), decision_.familiar, [this] { run_check(); }));
   }
   is_on_loop_ = false;
   return std::move(found_);
 }
 
 void Attempt::run_check() {
-  settings_->verifier->check(question_, [self = shared_from_this()](passdb::CheckResult result) {
-    self->on_checked(std::move(result));
-  });
+  settings_->verifier->check(
+      question_,
+      [self = shared_from_this()](passdb::CheckResult result) {
+        self->on_checked(std::move(result));
+      },
+      [self = shared_from_this()](std::function<void()> hash) {
+        self->services_.workers.submit(
+            std::make_unique<Job>(self, self->decision_.familiar, std::move(hash)));
+      });
 }
 
 bool Attempt::admit_account(const std::string& account) {
@@ -222,6 +231,7 @@ void Attempt::on_checked(passdb::CheckResult result) {
       decided.credential = std::move(result.credential);
       answer.kind = AnswerKind::kOk;
       answer.user = std::move(result.account);
+      if (result.remembered) services_.metrics.verdicts_remembered.add();
       break;
     case Outcome::kBadCredential:
       counted = policy::Outcome::kBadCredential;

@@ -58,7 +58,8 @@ class Durability {
 // What attempts work with. All of it outlives every attempt.
 struct AttemptServices {
   policy::Engine& policy;
-  Workers& workers;
+  Workers& lookups;  // wait for passdbs; never for a slow hash
+  Workers& workers;  // hash
   AuditSink& audit;
   Metrics& metrics;
   Random& random;

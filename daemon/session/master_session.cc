@@ -100,7 +100,7 @@ void MasterSession::pull(Now now) {
 void MasterSession::take(const dovecot::UserRequest& request, Now now) {
   std::optional<std::string> name = normalise_username(request.name, parts_.settings->usernames);
   if (!name) return server_.not_found(request.id);
-  parts_.services.workers.submit(
+  parts_.services.lookups.submit(
       std::make_unique<LookupJob>(this, parts_.settings, request.id, std::move(*name), now));
 }
 

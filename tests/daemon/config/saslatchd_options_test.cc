@@ -113,7 +113,7 @@ TEST_F(SaslatchdCommands, CheckFailsForAPassdbThatCannotBeOpenedButTheDaemonStar
 TEST_F(SaslatchdCommands, DumpPrintsAFileThatCanBeUsed) {
   EXPECT_EQ(run_dump_config(file("[daemon]\nthreads = 3\n"), out_, err_), 0);
   const std::string dumped = out_.str();
-  EXPECT_THAT(dumped, HasSubstr("threads      = 3"));
+  EXPECT_THAT(dumped, HasSubstr("threads       = 3"));
   EXPECT_TRUE(load_config(file(dumped), nullptr).usable);
   EXPECT_EQ(run_dump_config(file("[daemon]\nthreads = x\n"), out_, err_), 78);
   EXPECT_THAT(err_.str(), HasSubstr(":2: error: "));

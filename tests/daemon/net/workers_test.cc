@@ -30,7 +30,11 @@ class WorkersTest : public ::testing::Test {
 
   Clock clock;
   Metrics metrics;
-  WorkerPool pool{2, std::chrono::milliseconds(4500), clock, metrics};
+  WorkerPool pool{
+      2,
+      std::chrono::milliseconds(4500),
+      clock,
+      {metrics.check_queue, metrics.checks_running, metrics.check_wait, metrics.check_duration}};
 };
 
 TEST_F(WorkersTest, RunWhatIsStillWaitedFor) {

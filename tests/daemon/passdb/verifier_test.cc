@@ -8,6 +8,7 @@
 
 #include "daemon/password/create.h"
 #include "daemon/password/dummy.h"
+#include "daemon/password/verdict_cache.h"
 #include "protocol/base/base64.h"
 #include "protocol/base/crypto/cram_md5_context.h"
 #include "protocol/base/crypto/digest.h"
@@ -406,6 +407,118 @@ TEST_F(VerifierTest, ShowsHowItsPassdbsAre) {
   EXPECT_EQ(status[0].name, "first");
   EXPECT_TRUE(status[0].available);
   EXPECT_FALSE(status[1].available);
+}
+
+// A stored password that costs a slow hash, and another one of the same password.
+constexpr const char* kSlow =
+    "{SHA512-CRYPT}$6$rounds=1000$0123456789abcdef$mcCDk6dNL5N0ijt8G9cMeU.2SLHUPRvQks/S0b3xWPKwxC/"
+    "ouwbeCpt1WQloVhjazWF95X44lzjAj904IpNm1/";
+constexpr const char* kSlowAnew =
+    "{SHA512-CRYPT}$6$rounds=1000$fedcba9876543210$"
+    "4XyvrVAXOAbwWJQqY84jSCxvy9Tj8Pz6elIGKd6QWuSAQRpDy/HOVVEsYtHxuoO82jUVipFC6UObo0zS2Fyub1";
+
+class VerdictsTest : public VerifierTest {
+ protected:
+  VerdictsTest() {
+    first_->set("alice", {kSlow});
+    verifier_.emplace(std::vector<std::shared_ptr<Passdb>>{first_}, log_, random_, seconds(300));
+  }
+  // "slow": a hash has to be computed. Else what came out without one.
+  std::string inline_outcome(const std::string& word) {
+    CheckRequest request = password("alice", word);
+    request.now = now_;
+    const auto result = verifier_->check_inline(request);
+    if (!result) return "slow";
+    if (result->outcome == Outcome::kDisabled) return "disabled";
+    return result->outcome == Outcome::kOk && result->remembered ? "remembered" : "other";
+  }
+};
+
+TEST_F(VerdictsTest, ARightPasswordCostsItsHashOnceInAWhile) {
+  EXPECT_EQ(inline_outcome("secret"), "slow");
+  const CheckResult computed = check(password("alice", "secret"));
+  EXPECT_EQ(computed.outcome, Outcome::kOk);
+  EXPECT_FALSE(computed.remembered);
+  EXPECT_EQ(inline_outcome("secret"), "remembered");
+  EXPECT_EQ(check(password("alice", "secret")).credential, "password");
+
+  now_ += seconds(299);
+  EXPECT_EQ(inline_outcome("secret"), "remembered");
+  now_ += seconds(1);
+  EXPECT_EQ(inline_outcome("secret"), "slow") << "its use must not prolong it";
+}
+
+TEST_F(VerdictsTest, AWrongPasswordAlwaysCostsItsHash) {
+  ASSERT_EQ(outcome(password("alice", "secret")), Outcome::kOk);
+  EXPECT_EQ(outcome(password("alice", "wrong")), Outcome::kBadCredential);
+  EXPECT_EQ(inline_outcome("wrong"), "slow");
+}
+
+TEST_F(VerdictsTest, NothingOutlivesTheStoredPassword) {
+  ASSERT_EQ(outcome(password("alice", "secret")), Outcome::kOk);
+  first_->set("alice", {kSlowAnew});
+  EXPECT_EQ(inline_outcome("secret"), "slow") << "the same password, stored anew";
+  first_->set("alice", {});
+  EXPECT_EQ(outcome(password("alice", "secret")), Outcome::kBadCredential);
+}
+
+TEST_F(VerdictsTest, WhoIsDisabledOrElsewhereIsNotLetIn) {
+  ASSERT_EQ(outcome(password("alice", "secret")), Outcome::kOk);
+  first_->set("alice", {kSlow}, [](Account& account) { account.disabled = true; });
+  EXPECT_EQ(inline_outcome("secret"), "disabled");
+  first_->set("alice", {kSlow}, [](Account& account) { account.allow_nets.emplace(); });
+  EXPECT_EQ(inline_outcome("secret"), "other");
+}
+
+TEST_F(VerdictsTest, TheyCanBeTurnedOff) {
+  verifier_.emplace(std::vector<std::shared_ptr<Passdb>>{first_}, log_, random_);
+  ASSERT_EQ(outcome(password("alice", "secret")), Outcome::kOk);
+  EXPECT_EQ(inline_outcome("secret"), "slow");
+}
+
+TEST_F(VerdictsTest, AreBoundedAndWipedWhenTheyEnd) {
+  password::VerdictCache cache(seconds(300), random_);
+  const auto digest = [&cache](size_t i) { return cache.digest_of("stored", std::to_string(i)); };
+  constexpr size_t kMany = 2 * password::VerdictCache::kEntries;
+  for (size_t i = 0; i < kMany; ++i) cache.remember(digest(i), now_ + seconds(i / 1000));
+  const auto known = [&] {
+    size_t count = 0;
+    for (size_t i = 0; i < kMany; ++i) count += cache.knows(digest(i), now_);
+    return count;
+  };
+  EXPECT_LE(known(), password::VerdictCache::kEntries);
+  EXPECT_GT(known(), password::VerdictCache::kEntries / 2);
+  EXPECT_TRUE(cache.knows(digest(kMany - 1), now_)) << "the newest one";
+  cache.sweep(now_ + seconds(10'000));
+  EXPECT_EQ(known(), 0u);
+}
+
+TEST_F(VerdictsTest, KeepWhatIsStoredAndWhatIsGivenApart) {
+  const password::VerdictCache cache(seconds(300), random_);
+  EXPECT_NE(cache.digest_of("ab", "c"), cache.digest_of("a", "bc"));
+}
+
+// "now", or "later": the hash was given away, and came out when it ran.
+std::string when_decided(const Verifier& verifier, const CheckRequest& request) {
+  bool decided = false;
+  std::function<void()> hash;
+  verifier.check(
+      request, [&decided](const CheckResult&) { decided = true; },
+      [&hash](std::function<void()> given) { hash = std::move(given); });
+  if (decided) return hash ? "twice" : "now";
+  if (!hash) return "never";
+  hash();
+  return decided ? "later" : "never";
+}
+
+TEST_F(VerdictsTest, OnlyASlowHashIsComputedElsewhere) {
+  first_->set("bob", {"{PLAIN}secret"});
+  EXPECT_EQ(when_decided(*verifier_, password("bob", "secret")), "now");
+  EXPECT_EQ(when_decided(*verifier_, password("bob", "wrong")), "now");
+  EXPECT_EQ(when_decided(*verifier_, cram_md5("alice", "secret")), "now");
+  EXPECT_EQ(when_decided(*verifier_, password("alice", "secret")), "later");
+  EXPECT_EQ(when_decided(*verifier_, password("alice", "secret")), "now") << "it is remembered";
+  EXPECT_EQ(when_decided(*verifier_, password("alice", "wrong")), "later");
 }
 
 }  // namespace

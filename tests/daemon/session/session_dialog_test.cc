@@ -3,7 +3,8 @@
 //
 //   L: smtp            the listener (smtp, replying, clear); before anything else
 //   T: 1500            that many milliseconds pass
-//   W: 2               two checks wait for the workers; they run
+//   W: 2               two checks wait for the workers, or one waits twice: for the passdb and
+//                      then for its slow hash; they run
 //   O: 2               two checks wait for the workers; they are turned away as overload
 //   A: ok user=alice mech=PLAIN       the next audit event
 //   P: down | up | blocks             the passdb

@@ -99,7 +99,7 @@ World::World(policy::Settings policy)
           Wall{std::chrono::hours(24 * 365 * 50)}},
       holds(policy.held_answers),
       engine(policy, policy::HashKey{}, random, &journal),
-      services{engine, workers, *this, metrics, random, *this, *this},
+      services{engine, workers, workers, *this, metrics, random, *this, *this},
       settings(std::make_shared<Settings>(make_settings())) {}
 
 Settings World::make_settings() {
