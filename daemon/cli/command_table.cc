@@ -336,7 +336,8 @@ Examples:
         {"format", "F", "auto (default), audit, postfix or dovecot"},
         {"policy", "BASE", "whose limits to change: a preset (small-site) or a saslatch.conf"},
         {"except", "USER", "the logins of this account are no owner's (a stolen one)", true},
-        {"except-stolen", "", "nor those of accounts that look stolen"}},
+        {"except-stolen", "", "nor those of accounts that look stolen"},
+        {"learn", "D", "nor those of the first time, 7d: networks are only learnt"}},
        "find limits that would have refused no owner in the logs",
        R"(Reads the logs as `saslatch policy replay` does, and tries other limits for each
 rule of BASE by replaying them. What comes out on standard output is a
@@ -349,8 +350,10 @@ the same limits.
 
 Whoever logs in with a stolen password looks like an owner, and no limit that
 spares him stops much. Accounts that logged in from ten or more new networks within
-a day are named; find out about them, and leave them out. Exit code: 65 if there is
-no attempt in the logs, 78 if BASE is wrong.
+a day are named; find out about them, and leave them out. At the beginning of the
+logs no network is familiar yet, as none would be to a daemon on its first day;
+--learn 7d asks for limits that spare owners from the eighth day on. Exit code: 65
+if there is no attempt in the logs, 78 if BASE is wrong.
 
 Examples:
   sudo saslatch policy suggest --events /var/log/mail.log* > new.conf

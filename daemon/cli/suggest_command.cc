@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "daemon/cli/option_value.h"
 #include "daemon/cli/policy_command.h"
 #include "daemon/cli/replay_command.h"
 #include "daemon/cli/replay_inputs.h"
@@ -84,7 +85,7 @@ void together_words(const Suggestion& suggestion, Text& text) {
 void strange_words(const Suggestion& suggestion, Text& text) {
   std::vector<const replay::Strange*> open;
   for (const replay::Strange& strange : suggestion.strange)
-    if (suggestion.aside.count(strange.user) == 0) open.push_back(&strange);
+    if (suggestion.aside.accounts.count(strange.user) == 0) open.push_back(&strange);
   if (!open.empty()) {
     text.verbatim("#\n");
     text.comment(
@@ -103,15 +104,21 @@ void strange_words(const Suggestion& suggestion, Text& text) {
     if (open.size() > kListed)
       text.comment("and " + grouped(open.size() - kListed) + " more", "#   ", "#   ");
   }
-  if (suggestion.aside.empty()) return;
+  if (suggestion.early_logins > 0) {
+    text.verbatim("#\n");
+    text.comment("Before " + shown(suggestion.aside.until) + " networks were only learnt. Of the " +
+                 many(suggestion.early_logins, "login") + " until then, which count as nobody's, " +
+                 grouped(suggestion.together.early_struck) + " would be refused or slowed.");
+  }
+  const auto& aside = suggestion.aside.accounts;
+  if (aside.empty()) return;
   std::string names;
   size_t listed = 0;
-  for (const std::string& user : suggestion.aside) {
+  for (const std::string& user : aside) {
     if (listed++ == kListed) break;
     names += (names.empty() ? "" : ", ") + user;
   }
-  if (suggestion.aside.size() > kListed)
-    names += " and " + grouped(suggestion.aside.size() - kListed) + " more";
+  if (aside.size() > kListed) names += " and " + grouped(aside.size() - kListed) + " more";
   text.verbatim("#\n");
   text.comment("Left out: " + names + ". Of their " + many(suggestion.aside_logins, "login") +
                ", which count as nobody's, " + grouped(suggestion.together.aside_struck) +
@@ -295,9 +302,11 @@ Json as_json(const Suggestion& suggestion, std::string config) {
                        {"from", shown(one.from)},
                        {"logins", one.logins}});
   document["look_stolen"] = std::move(strange);
-  document["left_out"] = suggestion.aside;
+  document["left_out"] = suggestion.aside.accounts;
   document["left_out_logins"] = suggestion.aside_logins;
   document["left_out_logins_struck"] = suggestion.together.aside_struck;
+  document["early_logins"] = suggestion.early_logins;
+  document["early_logins_struck"] = suggestion.together.early_struck;
   Json caveats = Json::array();
   for (const replay::Caveat& caveat : suggestion.base.caveats)
     caveats.push_back({{"rules", caveat.rules}, {"blind", caveat.blind}, {"text", caveat.text}});
@@ -313,8 +322,9 @@ void warn(const Suggestion& suggestion, Console& console) {
   for (const std::string& warning : suggestion.base.warnings) console.warning(warning);
   for (const std::string& warning : suggestion.warnings) console.warning(warning);
   const auto open = static_cast<size_t>(std::count_if(
-      suggestion.strange.begin(), suggestion.strange.end(),
-      [&](const replay::Strange& strange) { return suggestion.aside.count(strange.user) == 0; }));
+      suggestion.strange.begin(), suggestion.strange.end(), [&](const replay::Strange& strange) {
+        return suggestion.aside.accounts.count(strange.user) == 0;
+      }));
   if (open > 0)
     console.warning(many(open, "account") +
                     (open == 1 ? " looks stolen, and may make" : " look stolen, and may make") +
@@ -333,6 +343,11 @@ ExitCode policy_suggest(const Invocation& invocation, Console& console) {
   replay::SuggestOptions options;
   options.base = base->candidate;
   options.aside_strange = invocation.has("except-stolen");
+  const auto learn = option_value(invocation, "learn",
+                                  config::duration(std::chrono::seconds(1), policy::kMaxWindow),
+                                  config::Milliseconds{});
+  if (!learn) return console.fail(ExitCode::kUsage, learn.error().message);
+  options.learn = *learn;
   for (const std::string& name : invocation.values("except")) {
     const auto user = base->candidate.normalise(name);
     if (!user)

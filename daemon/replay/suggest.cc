@@ -16,6 +16,7 @@ namespace {
 struct Networks {
   std::unordered_set<uint64_t> known;
   std::deque<Time> fresh;  // when the newest were seen first, within a day
+  uint64_t early = 0;
   Strange strange;
 };
 // Beyond this many an account looks strange already, and further ones say nothing new.
@@ -36,12 +37,13 @@ size_t step_of(uint32_t limit) {  // the first of the ladder that is not smaller
 // What one pass over the attempts tells before any limit is tried.
 class Survey {
  public:
-  Survey(const Replayable& log, const policy::Settings& settings) {
+  Survey(const Replayable& log, const policy::Settings& settings, Time early) : until_(early) {
     SpoolReader reader(log.spool);
     Attempt attempt;
     while (reader.next(attempt)) {
       if (attempt.result == Result::kOk) {
         ++logins_;
+        if (attempt.at < until_) ++early_;
         add(attempt, settings);
       } else if (!log.known.knows(attempt, attempt.user)) {
         ++guesses_;
@@ -51,9 +53,12 @@ class Survey {
 
   [[nodiscard]] uint64_t logins() const { return logins_; }
   [[nodiscard]] uint64_t guesses() const { return guesses_; }
-  [[nodiscard]] uint64_t logins_of(const std::string& user) const {
+  [[nodiscard]] uint64_t early() const { return early_; }
+  // In all, and the early ones among them.
+  [[nodiscard]] std::pair<uint64_t, uint64_t> logins_of(const std::string& user) const {
     const auto found = accounts_.find(user);
-    return found == accounts_.end() ? 0 : found->second.strange.logins;
+    if (found == accounts_.end()) return {0, 0};
+    return {found->second.strange.logins, found->second.early};
   }
   [[nodiscard]] std::vector<Strange> strange() const {
     std::vector<Strange> all;
@@ -73,6 +78,7 @@ class Survey {
     Strange& strange = networks.strange;
     strange.user = attempt.user;
     ++strange.logins;
+    if (attempt.at < until_) ++networks.early;
     if (!attempt.rip || attempt.user.empty() || networks.known.size() >= kMaxNetworksOf) return;
     const int prefix = attempt.rip->is_v4() ? settings.ipv4_prefix : settings.ipv6_prefix;
     const bool fresh = networks.known.insert(hash_of(attempt.rip->masked(prefix).bytes())).second;
@@ -85,7 +91,9 @@ class Survey {
     strange.from = times.front();
   }
 
+  Time until_;
   uint64_t logins_ = 0;
+  uint64_t early_ = 0;
   uint64_t guesses_ = 0;
   std::unordered_map<std::string, Networks> accounts_;
 };
@@ -223,15 +231,21 @@ class Suggester {
       : options_(options), log_(log), suggestion_(suggestion) {}
 
   void run() {
-    const Survey survey(log_, options_.base.settings);
+    Aside& aside = suggestion_.aside;
+    aside.accounts = options_.aside;
+    if (options_.learn.count() > 0) aside.until = suggestion_.base.summary.first + options_.learn;
+    const Survey survey(log_, options_.base.settings, aside.until);
     suggestion_.guesses = survey.guesses();
     suggestion_.strange = survey.strange();
-    suggestion_.aside = options_.aside;
     if (options_.aside_strange)
-      for (const Strange& strange : suggestion_.strange) suggestion_.aside.insert(strange.user);
-    for (const std::string& user : suggestion_.aside)
-      suggestion_.aside_logins += survey.logins_of(user);
-    suggestion_.logins = survey.logins() - suggestion_.aside_logins;
+      for (const Strange& strange : suggestion_.strange) aside.accounts.insert(strange.user);
+    suggestion_.early_logins = survey.early();
+    for (const std::string& user : aside.accounts) {
+      const auto [logins, early] = survey.logins_of(user);
+      suggestion_.aside_logins += logins;
+      suggestion_.early_logins -= early;
+    }
+    suggestion_.logins = survey.logins() - suggestion_.aside_logins - suggestion_.early_logins;
     search();
     together();
   }

@@ -70,9 +70,10 @@ struct Suggestion {
   Findings base;                     // the base policy on these logs, all accounts
   std::vector<SuggestedRule> rules;  // of the base, in its order, without those it has turned off
   std::vector<Strange> strange;      // most networks first
-  std::set<std::string, std::less<>> aside;  // accounts that were left out
-  uint64_t logins = 0;                       // owners', without those left out
-  uint64_t aside_logins = 0;
+  Aside aside;                       // what was left out
+  uint64_t logins = 0;               // owners', without all of these
+  uint64_t aside_logins = 0;         // of accounts that were left out
+  uint64_t early_logins = 0;         // of the others, while networks were learnt
   uint64_t guesses = 0;
   Trial base_trial;     // the base policy, all rules
   Trial together;       // the suggested rules: strikes no owner
@@ -86,6 +87,9 @@ struct SuggestOptions {
   Candidate base;
   std::set<std::string, std::less<>> aside;  // names, normalised: their logins are no owners'
   bool aside_strange = false;                // nor are those of accounts that look stolen
+  // Nor those of the beginning: from it the policy only learns which networks are familiar, which a
+  // daemon that has run for some time knows.
+  policy::Duration learn{};
   // Now and then; may be empty. Pass 0 reads the logs, `done` of `all` bytes; the others try
   // `limits` limits, `done` of `all` attempts. `all` 0: not known.
   std::function<void(size_t pass, size_t limits, uint64_t done, uint64_t all)> on_progress;

@@ -13,8 +13,6 @@
 namespace saslatch::replay {
 namespace {
 
-using Aside = std::set<std::string, std::less<>>;
-
 // How often a thread tells how far it is, and looks whether it is to stop.
 constexpr uint64_t kTellEvery = 4096;
 
@@ -29,8 +27,12 @@ void add(const Attempt& attempt, Judged judged, const Replayable& log, const Asi
     return;
   }
   if (!struck) return;
-  if (aside.find(attempt.user) != aside.end()) {
+  if (aside.accounts.find(attempt.user) != aside.accounts.end()) {
     ++trial.aside_struck;
+    return;
+  }
+  if (attempt.at < aside.until) {
+    ++trial.early_struck;
     return;
   }
   ++trial.owners_struck;

@@ -41,6 +41,12 @@ struct Replayable {
   KnownPairs known;
 };
 
+// Logins that are no owners'.
+struct Aside {
+  std::set<std::string, std::less<>> accounts;  // normalised
+  Time until = Time::min();                     // and whatever comes before this
+};
+
 // One policy to be tried on them, and what came of it. "Struck" is refused or delayed.
 struct Trial {
   policy::Settings settings;  // without errors()
@@ -57,17 +63,17 @@ struct Trial {
   std::optional<Strike> first;   // the first owner's login that was struck
   std::set<std::string> by;      // the rules that struck them
   uint64_t aside_struck = 0;     // logins of accounts that were left out
+  uint64_t early_struck = 0;     // of the others, those before Aside::until
   uint64_t guesses_let = 0;      // neither slips, nor refused
   uint64_t guesses_struck = 0;
 };
 
 // Replays the attempts once for each of `trials`, as many at a time as there are processors (at
-// most kMaxAtOnce, since each needs the memory of a policy engine). Logins of accounts in `aside`
-// are no owners'. `progress` is told, on the calling thread, how many attempts of all are done; it
-// may be empty. The same trials give the same results.
+// most kMaxAtOnce, since each needs the memory of a policy engine). `progress` is told, on the
+// calling thread, how many attempts of all are done; it may be empty. The same trials give the same
+// results.
 constexpr size_t kMaxAtOnce = 4;
-void run_trials(const Replayable& log, const std::set<std::string, std::less<>>& aside,
-                std::vector<Trial>& trials,
+void run_trials(const Replayable& log, const Aside& aside, std::vector<Trial>& trials,
                 const std::function<void(uint64_t done, uint64_t all)>& progress);
 
 }  // namespace saslatch::replay

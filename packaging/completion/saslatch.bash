@@ -16,7 +16,7 @@ _saslatch() {
     [lock add]="--for --reason"
     [lock clear]="--all"
     [policy replay]="--policy --events --format --report --decisions --compare"
-    [policy suggest]="--events --format --policy --except --except-stolen"
+    [policy suggest]="--events --format --policy --except --except-stolen --learn"
     [watch]="--interval --count"
     [test]="--socket --mechanism --clear --rip --password-stdin"
   )
@@ -33,7 +33,7 @@ _saslatch() {
     --scheme | --default-scheme)
       COMPREPLY=($(compgen -W "ARGON2ID SHA512-CRYPT BLF-CRYPT SCRAM-SHA-256 CRAM-MD5" -- "$cur"))
       return ;;
-    --limit | --for | --reason | --interval | --count | --rip | --except) return ;;
+    --limit | --for | --reason | --interval | --count | --rip | --except | --learn) return ;;
   esac
 
   # The words of the command so far: neither options nor their values.

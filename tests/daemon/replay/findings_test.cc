@@ -82,7 +82,8 @@ class Replays : public ::testing::Test {
   }
 
   Suggestion suggested(std::vector<policy::Rule> rules,
-                       std::set<std::string, std::less<>> aside = {}, bool aside_strange = false) {
+                       std::set<std::string, std::less<>> aside = {}, bool aside_strange = false,
+                       policy::Duration learn = {}) {
     const std::string path = folder_ + "/log";
     std::ofstream(path, std::ios::binary) << log_;
     auto stream = FactStream::open({{path, kWritten, log_.size()}}, Format::kAuto, utc_zone());
@@ -91,6 +92,7 @@ class Replays : public ::testing::Test {
     options.base = candidate(std::move(rules));
     options.aside = std::move(aside);
     options.aside_strange = aside_strange;
+    options.learn = learn;
     return suggest(**stream, options, utc_zone());
   }
 
@@ -419,6 +421,28 @@ TEST_F(Suggestions, NameAccountsThatLookStolen) {
   EXPECT_EQ(found.rules.at(0).rule.limit.events, 3u);
   EXPECT_TRUE(found.rules.at(0).rule.enabled);
   EXPECT_EQ(found.logins, 31u);
+}
+
+TEST_F(Suggestions, SpareOwnersOnlyFromWhenNetworksAreLearnt) {
+  // In the first hours bob, whom strangers guess at, is a stranger himself.
+  policy::Rule rule = guess_account();
+  rule.spare_familiar = true;
+  attacker(30, 0, "bob");
+  owner("bob", 0, 40);
+  owner("alice", 0, 50);
+  owner("bob", 0, 7200);
+  attacker(30, 86400, "bob");
+  owner("bob", 0, 86400 + 40);
+  EXPECT_EQ(suggested({rule}).rules.at(0).advice, Advice::kCostly);
+  const Suggestion found = suggested({rule}, {}, false, 3h);
+  EXPECT_EQ(to_text(found.rules.at(0)), "guess-account spares-owners 3 (1:0 3:0 6:0)");
+  EXPECT_EQ(found.logins, 1u);
+  EXPECT_EQ(found.early_logins, 3u);
+  EXPECT_EQ(found.together.early_struck, 1u);
+  const Suggestion without = suggested({rule}, {"bob"}, false, 3h);
+  EXPECT_EQ(without.logins, 0u);
+  EXPECT_EQ(without.aside_logins, 3u);
+  EXPECT_EQ(without.early_logins, 1u);
 }
 
 TEST_F(Suggestions, WarnOfLogsThatAreTooShort) {
