@@ -92,6 +92,24 @@ TEST_F(Embedded, IsNotMadeAnewWhereItWasCutToNothing) {
   EXPECT_TRUE(passdb_.prepare()) << "removed on purpose";
 }
 
+TEST_F(Embedded, IsDamagedWhereverItWasCut) {
+  std::string lines;
+  for (int i = 0; i < 200; ++i)
+    lines += "user" + std::to_string(i) + ":" + std::string(kHash) + "\n";
+  import(lines);
+  const auto whole = dir_.file("whole");
+  std::filesystem::copy_file(dir_.file("users.db"), whole);
+  const auto size = std::filesystem::file_size(whole);
+  for (uintmax_t cut = size - 1; cut > 0; cut -= std::min<uintmax_t>(cut, 397)) {
+    std::filesystem::remove(dir_.file("users.db"));
+    std::filesystem::copy_file(whole, dir_.file("users.db"));
+    std::filesystem::resize_file(dir_.file("users.db"), cut);
+    EmbeddedPassdb passdb("embedded", dir_.path(), random_);
+    EXPECT_THAT(told(passdb, "user199"), StartsWith("down:")) << cut << " of " << size << " bytes";
+    EXPECT_FALSE(passdb.prepare()) << cut << " of " << size << " bytes";
+  }
+}
+
 TEST_F(Embedded, IsCheckedWithoutMakingAnything) {
   EXPECT_FALSE(passdb_.check_usable());
   EXPECT_TRUE(std::filesystem::is_empty(dir_.path()));
