@@ -4,7 +4,8 @@
 Each server has one core to itself, the load the other; rounds are interleaved, and of each figure
 the median of the rounds is shown. Same accounts, same passwd-file with {PLAIN} passwords, same
 requests. Two variants: `rip`, as Postfix sends them (Dovecot asks its anvil process for the
-address's penalty), and `no rip` (no penalty). Needs dovecot-core and taskset (util-linux).
+address's penalty), and `no rip` (no penalty). Needs dovecot-core and taskset (util-linux), and for
+the saslauthd protocol sasl2-bin and root: it knows /etc/sasldb2 only, and gets an /etc of its own.
 
 usage: compare.py [--build DIR] [--saslatchd BIN] [--rounds N] [--duration TIME] [--only CASE…]
                   [--json FILE]
@@ -31,13 +32,21 @@ RIP = "192.0.2.1"
 # The first is the headline. Each: name, protocol, options of saslatch-bench.
 CASES = {
     "plain": ("dovecot", "--mechanism", "PLAIN", "--connections", "50"),
+    "plain-500": ("dovecot", "--mechanism", "PLAIN", "--connections", "500"),
+    "plain-idle": ("dovecot", "--mechanism", "PLAIN", "--connections", "50"),
     "plain-pipelined": ("dovecot", "--mechanism", "PLAIN", "--connections", "50",
-                        "--outstanding", "10"),
+                        "--outstanding", "16"),
     "plain-reconnect": ("dovecot", "--mechanism", "PLAIN", "--connections", "50", "--reconnect"),
     "login": ("dovecot", "--mechanism", "LOGIN", "--connections", "50"),
     "cram-md5": ("dovecot", "--mechanism", "CRAM-MD5", "--connections", "50"),
-    "saslauthd": ("saslauthd", "--connections", "50"),
+    # Not 50: it listens with a backlog of 32.
+    "saslauthd": ("saslauthd", "--connections", "20"),
 }
+
+
+# Connections that are open and say nothing: as many as Dovecot takes beside the 50 that do
+# (client_limit = 1000).
+IDLE = {"plain-idle": 900}
 
 
 class Server:
@@ -45,6 +54,7 @@ class Server:
 
     name = ""
     protocols = ("dovecot", "saslauthd")
+    takes_rip = True
 
     def __init__(self, folder, core=None):
         self.folder = folder
@@ -183,6 +193,55 @@ path = {self.folder}/users
         return [str(self.binary), "--config", str(config)]
 
 
+class Saslauthd(Server):
+    """Debian's, with the five processes it has there."""
+
+    name = "saslauthd"
+    protocols = ("saslauthd",)
+    takes_rip = False  # it does not know the fifth field
+    options = ()
+    database = None
+
+    def __init__(self, _binary, folder, _protocol, core=None):
+        super().__init__(folder, core)
+        self.socket = f"{folder}/mux"
+
+    @classmethod
+    def make_database(cls):
+        """Made once; kept as bytes."""
+        with tempfile.TemporaryDirectory(prefix="saslatch-compare-") as name:
+            for i in range(ACCOUNTS):
+                subprocess.run(["saslpasswd2", "-p", "-c", "-f", f"{name}/sasldb2", "-u",
+                                "example.com", f"user{i}"], input=f"secret-{i}", text=True,
+                               check=True)
+            Saslauthd.database = pathlib.Path(f"{name}/sasldb2").read_bytes()
+
+    def command(self):
+        if self.database is None:
+            self.make_database()
+        shutil.copytree("/etc", self.folder / "etc", symlinks=True,
+                        ignore=shutil.ignore_patterns("sasldb2"))
+        (self.folder / "etc/sasldb2").write_bytes(self.database)
+        # It leaves for the background and takes no other way; the shell stays for it.
+        return ["unshare", "--mount", "sh", "-c",
+                'mount --bind "$0/etc" /etc && "$@" || exit; read -r pid <"$0/saslauthd.pid"\n'
+                "trap 'kill \"$pid\"' TERM; while kill -0 \"$pid\" 2>/dev/null; "
+                "do sleep 0.1; done", str(self.folder),
+                shutil.which("saslauthd") or "/usr/sbin/saslauthd", "-a", "sasldb", "-m",
+                str(self.folder), "-n", "5", *self.options]
+
+    def pids(self):
+        first = int((self.folder / "saslauthd.pid").read_text())
+        found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(first)], capture_output=True,
+                               text=True, check=False).stdout.split()
+        return [first, *map(int, found)]
+
+
+class SaslauthdCached(Saslauthd):
+    name = "saslauthd -c"
+    options = ("-c",)
+
+
 def measure(server_class, binary, case, with_rip, options, cores):
     """One run of saslatch-bench against a fresh server; its report."""
     protocol, *load = CASES[case]
@@ -202,7 +261,11 @@ def measure(server_class, binary, case, with_rip, options, cores):
             subprocess.run(command + ["--count", "1000"], capture_output=True, timeout=120)
             command += ["--duration", options.duration,
                         "--server-pid", ",".join(map(str, server.pids()))]
-            run = subprocess.run(command, capture_output=True, text=True, timeout=600)
+            with contextlib.ExitStack() as idle:
+                for _ in range(IDLE.get(case, 0)):
+                    one = idle.enter_context(socket.socket(socket.AF_UNIX))
+                    one.connect(server.socket)
+                run = subprocess.run(command, capture_output=True, text=True, timeout=600)
     if run.returncode != 0:
         raise SystemExit(f"{server_class.name}, {case}: exit {run.returncode}\n"
                          f"{run.stdout}{run.stderr}")
@@ -218,15 +281,17 @@ FIGURES = {
 
 
 def table(results):
-    """Markdown: one row a case and server, with its ratios to Dovecot and to the floor."""
-    lines = ["| case | rip | server | " + " | ".join(FIGURES) + " | × Dovecot | × floor |",
-             "| --- | --- | --- |" + " ---: |" * (len(FIGURES) + 2)]
+    """Markdown: one row a case and server, with its ratios to the peer (Dovecot, or saslauthd where
+    that is the protocol) and to the floor, by CPU time and by the wall."""
+    lines = ["| case | rip | server | " + " | ".join(FIGURES) + " | × peer | × floor | wall × peer | wall × floor |",
+             "| --- | --- | --- |" + " ---: |" * (len(FIGURES) + 4)]
     for case, rip in dict.fromkeys((r["case"], r["rip"]) for r in results):
         here = {r["server"]: r for r in results if (r["case"], r["rip"]) == (case, rip)}
         for server, result in here.items():
-            own = result["median"]["logins/CPU s"]
-            ratios = [f"{own / here[other]['median']['logins/CPU s']:.2f}"
-                      if other in here else "–" for other in ("dovecot", "floor")]
+            peer = "dovecot" if "dovecot" in here else "saslauthd"
+            ratios = [f"{result['median'][figure] / here[other]['median'][figure]:.2f}"
+                      if other in here and here[other]["median"][figure] else "–"
+                      for figure in ("logins/CPU s", "logins/s") for other in (peer, "floor")]
             figures = [f"{result['median'][name]:.{3 if 'ms' in name else 0}f}" for name in FIGURES]
             lines.append("| " + " | ".join(
                 [case, "yes" if rip else "no", server, *figures, *ratios]) + " |")
@@ -264,6 +329,11 @@ def main():
         servers.append((Dovecot, None))
     else:
         print("compare.py: no dovecot here (apt install dovecot-core); left out", file=sys.stderr)
+    if os.getuid() == 0 and shutil.which("saslpasswd2"):
+        servers += [(Saslauthd, None), (SaslauthdCached, None)]
+    else:
+        print("compare.py: no saslpasswd2 here (apt install sasl2-bin), or not root; saslauthd is "
+              "left out", file=sys.stderr)
     saslatchd = options.saslatchd or options.build / "bin/saslatchd"
     if saslatchd.exists():
         servers.append((Saslatchd, saslatchd))
@@ -277,9 +347,10 @@ def main():
     for case in options.only:
         able = [(s, b) for s, b in servers if CASES[case][0] in s.protocols]
         for with_rip in (True, False):
-            runs = {server.name: [] for server, _ in able}
+            here = [(s, b) for s, b in able if s.takes_rip or not with_rip]
+            runs = {server.name: [] for server, _ in here}
             for number in range(options.rounds):
-                for server, binary in able:
+                for server, binary in here:
                     print(f"{case}, {'rip' if with_rip else 'no rip'}, round {number + 1} of "
                           f"{options.rounds}: {server.name}", file=sys.stderr)
                     runs[server.name].append(
