@@ -276,7 +276,7 @@ net::SessionFactory Saslatchd::session_factory(const config::ListenConfig& liste
                        connection.mailbox,
                        listen.name,
                        connection.number,
-                       static_cast<uint32_t>(getpid()),
+                       pid_,
                        std::move(counted)};
     switch (listen.protocol) {
       case config::ListenProtocol::kDovecot:

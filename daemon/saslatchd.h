@@ -1,6 +1,8 @@
 #ifndef SASLATCH_DAEMON_SASLATCHD_H_
 #define SASLATCH_DAEMON_SASLATCHD_H_
 
+#include <unistd.h>
+
 #include <atomic>
 #include <map>
 #include <memory>
@@ -101,6 +103,7 @@ class Saslatchd final : public control::DaemonView {
 
   // In the order of making; the threads (servers, workers, housekeeping) end first.
   const std::string config_path_;
+  const uint32_t pid_ = static_cast<uint32_t>(getpid());
   const TimeSource& clock_;
   const Now made_;
   SystemRandom random_;

@@ -21,10 +21,15 @@ constexpr std::chrono::milliseconds kRetry(100);
 // nor a reload its passwd-file, and who is connected would not be served either.
 constexpr rlim_t kSpareDescriptors = 16;
 
-// Whether the next descriptor would be a spare one. The kernel gives out the lowest free number.
-bool only_spares_left(int fd) {
+// Far more than the daemon has besides its clients' connections.
+constexpr rlim_t kOtherDescriptors = 256;
+
+// Whether the next descriptor would be a spare one. The kernel gives out the lowest free number,
+// which is asked for only when it may matter.
+bool only_spares_left(int fd, size_t connections) {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return false;
+  if (connections + kOtherDescriptors < limit.rlim_cur) return false;
   const FileDescriptor next(fcntl(fd, F_DUPFD_CLOEXEC, 0));
   return !next || static_cast<rlim_t>(next.get()) + kSpareDescriptors >= limit.rlim_cur;
 }
@@ -84,7 +89,7 @@ void Acceptor::on_readable() {
 }
 
 Acceptor::More Acceptor::accept_one() {
-  if (only_spares_left(fd_.native_handle())) {
+  if (only_spares_left(fd_.native_handle(), loop_.all_connections())) {
     errno = EMFILE;
     return More::kFailed;
   }

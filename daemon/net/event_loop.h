@@ -40,6 +40,10 @@ class EventLoop {
   void adopt(FileDescriptor fd, int family, const SessionFactory& make);
   void forget(uint64_t connection);
   [[nodiscard]] size_t connections() const { return connections_.size(); }
+  // Of all loops.
+  [[nodiscard]] size_t all_connections() const {
+    return static_cast<size_t>(metrics_.connections.value());
+  }
 
  private:
   void end_if_empty();
