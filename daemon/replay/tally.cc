@@ -6,6 +6,14 @@
 namespace saslatch::replay {
 namespace {
 
+// Each number another one, with all bits alike: what policy::Table wants of a key (the last steps
+// of SplitMix64).
+constexpr uint64_t spread(uint64_t number) {
+  number = (number ^ number >> 30) * 0xbf58476d1ce4e5b9;
+  number = (number ^ number >> 27) * 0x94d049bb133111eb;
+  return number ^ number >> 31;
+}
+
 constexpr uint16_t kNoRule = UINT16_MAX;
 // Where the first of the tables puts what it has no room for: an account, or network, of its own.
 constexpr uint32_t kOthers = 0;
@@ -91,17 +99,18 @@ uint32_t Tally::account_number(std::string_view user) {
 }
 
 uint32_t Tally::network_number(const std::optional<Network>& network) {
-  // The unspecified address stands for none.
-  static const Network kNone(*IpAddress::parse("::"), 128);
-  const Network key = network.value_or(kNone);
-  const auto found = network_numbers_.find(key);
-  if (found != network_numbers_.end()) return found->second;
+  constexpr uint64_t kNone = 0;
+  const uint64_t key =
+      network
+          ? spread(hash_of(network->address().bytes(), static_cast<uint64_t>(network->prefix())))
+          : kNone;
+  if (const Numbered* found = network_numbers_.find(key)) return found->number;
   if (networks_.size() >= kMaxNetworks) {
     summary_.rounded = true;
     return kOthers;
   }
   const auto number = static_cast<uint32_t>(networks_.size());
-  network_numbers_.emplace(key, number);
+  network_numbers_.insert(key).first->number = number;
   networks_.emplace_back().network = network;
   network_ok_.push_back(0);
   return number;
@@ -200,7 +209,7 @@ void Tally::add(const Attempt& attempt, std::string_view user, const Judged& jud
   const uint32_t account = account_number(user);
   if (ok) ++network_ok_[from];
   if (pairs_.size() >= kMaxPairs) fold();
-  Pair& pair = pairs_[static_cast<uint64_t>(account) << 32 | from];
+  Pair& pair = *pairs_.insert(spread(static_cast<uint64_t>(account) << 32 | from)).first;
   pair.account = account;
   pair.network = from;
   pair.last = attempt.at;
@@ -232,31 +241,37 @@ void Tally::settle(const Pair& pair, bool slips, AccountFigures& account, Networ
 // Makes room: half of the pairs that have only failed so far, the quietest, are guessers.
 void Tally::fold() {
   std::vector<Time> quiet;
-  for (const auto& [key, pair] : pairs_)
-    if (pair.ok == 0) quiet.push_back(pair.last);
+  for (size_t i = 0; i < pairs_.size(); ++i)
+    if (pairs_.at(i).ok == 0) quiet.push_back(pairs_.at(i).last);
   if (quiet.size() < kMaxPairs / 16) {  // pairs that logged in: beyond any site this is for
-    for (const auto& [key, pair] : pairs_)
+    for (size_t i = 0; i < pairs_.size(); ++i) {
+      const Pair& pair = pairs_.at(i);
       settle(pair, pair.ok > 0, accounts_[pair.account], networks_[pair.network]);
-    pairs_.clear();
+    }
+    pairs_ = {};
     summary_.rounded = true;
     return;
   }
   const auto middle = quiet.begin() + static_cast<std::ptrdiff_t>(quiet.size() / 2);
   std::nth_element(quiet.begin(), middle, quiet.end());
   const Time limit = *middle;
-  std::erase_if(pairs_, [&](const auto& entry) {
-    const Pair& pair = entry.second;
-    if (pair.ok > 0 || pair.last > limit) return false;
+  for (size_t i = 0; i < pairs_.size();) {
+    const Pair pair = pairs_.at(i);
+    if (pair.ok > 0 || pair.last > limit) {
+      ++i;
+      continue;
+    }
     settle(pair, false, accounts_[pair.account], networks_[pair.network]);
-    return true;
-  });
+    pairs_.erase(pair.key);  // the last one is here now
+  }
 }
 
 Summary Tally::summary() const {
   Summary summary = summary_;
   std::vector<AccountFigures> accounts = accounts_;
   std::vector<NetworkFigures> networks = networks_;
-  for (const auto& [key, pair] : pairs_) {
+  for (size_t i = 0; i < pairs_.size(); ++i) {
+    const Pair& pair = pairs_.at(i);
     // Where no name is known, a network from which anybody logs in is not a guesser's.
     const bool named = !accounts[pair.account].name.empty();
     const bool slips = named ? pair.ok > 0 : network_ok_[pair.network] > 0;

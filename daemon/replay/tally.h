@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "daemon/policy/settings.h"
+#include "daemon/policy/table.h"
 #include "daemon/replay/judge.h"
 
 namespace saslatch::replay {
@@ -127,6 +128,8 @@ class Tally {
 
  private:
   struct Pair {  // an account and a network
+    explicit Pair(uint64_t pair) : key(pair) {}
+    uint64_t key;
     uint32_t account = 0;
     uint32_t network = 0;
     uint32_t ok = 0, ok_refused = 0, bad = 0, bad_refused = 0;
@@ -155,17 +158,17 @@ class Tally {
     using is_transparent = void;
     size_t operator()(std::string_view name) const { return std::hash<std::string_view>()(name); }
   };
-  struct NetworkHash {
-    size_t operator()(const Network& network) const {
-      return hash_of(network.address().bytes(), static_cast<uint64_t>(network.prefix()));
-    }
+  struct Numbered {  // a network, by its hash
+    explicit Numbered(uint64_t hash) : key(hash) {}
+    uint64_t key;
+    uint32_t number = 0;
   };
   std::unordered_map<std::string, uint32_t, NameHash, std::equal_to<>> account_numbers_;
   std::vector<AccountFigures> accounts_;  // what was folded, and names
-  std::unordered_map<Network, uint32_t, NetworkHash> network_numbers_;
+  policy::Table<Numbered> network_numbers_;
   std::vector<NetworkFigures> networks_;
   std::vector<uint64_t> network_ok_;
-  std::unordered_map<uint64_t, Pair> pairs_;
+  policy::Table<Pair> pairs_;
   Summary summary_;  // what needs no classification
 };
 
