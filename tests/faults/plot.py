@@ -2,7 +2,7 @@
 
 import html
 
-WIDTH, HEIGHT, LEFT, TOP, GAP = 760, 130, 64, 46, 46  # pixels; HEIGHT and GAP of each panel
+WIDTH, HEIGHT, LEFT, TOP, GAP = 776, 130, 64, 46, 46  # pixels; HEIGHT and GAP of each panel
 PANELS = (
     ("resident memory, MB", (("mb", "#1b6ca8", "resident"),)),
     ("descriptors and threads", (("fds", "#1b6ca8", "descriptors"), ("threads", "#c0392b", "threads"))),
@@ -24,7 +24,7 @@ def _panel(top, title, curves, samples, warm, end):
     highest = max(sample[key] for key, _, _ in curves for sample in samples)
     step = _round_up(highest * 1.05 / 4)
     scale = step * 4
-    width = WIDTH - LEFT - 16
+    width = WIDTH - LEFT - 32
 
     def x(seconds):
         return LEFT + width * seconds / end
