@@ -28,7 +28,11 @@ constexpr int kTemporary = 75;
 constexpr int kPermission = 77;
 constexpr int kConfiguration = 78;
 
-constexpr std::string_view kControl = "control";
+// With a blank, so that no [listen.NAME] can be called the same.
+constexpr const char* kControlEndpoint = "control socket";
+
+// How late the last use of a code may be on disk: what kill -9 may cost.
+constexpr std::chrono::seconds kCodeUseFlush(5);
 
 // What an answer may still take after max-hold when the daemon stops.
 constexpr std::chrono::milliseconds kStopMargin(500);
@@ -51,6 +55,8 @@ std::string_view to_string(config::ListenProtocol protocol) {
       return "dovecot-master";
     case config::ListenProtocol::kSaslauthd:
       return "saslauthd";
+    case config::ListenProtocol::kCodes:
+      return "codes";
     case config::ListenProtocol::kMetrics:
       break;
   }
@@ -114,6 +120,8 @@ Saslatchd::Saslatchd(std::string config_path, config::Config config, std::unique
       store_(log_, [this] { return clock_.read().policy; }),
       engine_(config.policy, policy::HashKey{}, random_, &store_),  // restore_state() has the key
       durability_(store_),
+      codes_(std::make_shared<passdb::CodeBook>(config.daemon.state_dir)),
+      codes_door_{config.daemon.state_dir, random_, *codes_},
       config_(std::move(config)),
       config_loaded_(made_.wall),
       hostname_(own_hostname()),
@@ -123,8 +131,9 @@ Saslatchd::Saslatchd(std::string config_path, config::Config config, std::unique
       lookups_(threads_or_cores(config_.daemon.hash_threads), config_.policy.max_hold, clock_,
                {metrics_.lookup_queue, metrics_.lookups_running, metrics_.lookup_wait,
                 metrics_.lookup_duration}),
-      services_{engine_, lookups_, workers_, audit_, metrics_, random_, clock_, durability_},
-      commands_(control::Parts{*this, engine_, metrics_, audit_}),
+      services_{engine_, lookups_, workers_,    audit_, metrics_,
+                random_, clock_,   durability_, &stale_},
+      commands_(control::Parts{*this, engine_, metrics_, audit_, &stale_}),
       cells_(threads_or_cores(config_.daemon.threads)),
       server_(cells_.size(), clock_, metrics_, log_),
       control_server_(1, clock_, metrics_, log_),
@@ -154,6 +163,7 @@ std::optional<Saslatchd::StartError> Saslatchd::start() {
   load_passdbs(now);
   in_force_ = make_settings(config_);
   std::fill(cells_.begin(), cells_.end(), in_force_);
+  control_cell_ = in_force_;
 
   housekeeping_.every(passdb::kPasswdFilePoll, [this](Now at) {
     std::vector<std::shared_ptr<passdb::PasswdFilePassdb>> files;
@@ -172,7 +182,10 @@ std::optional<Saslatchd::StartError> Saslatchd::start() {
     }
     settings->verifier->sweep(at.mono);
     update_gauges(at);
+    // `saslatch` tells when it has changed something; a restored database comes by itself.
+    (void)codes_->refresh();
   });
+  housekeeping_.every(kCodeUseFlush, [this](Now) { (void)codes_->flush(); });
   workers_.start();
   lookups_.start();
   housekeeping_.start();
@@ -222,27 +235,15 @@ std::optional<Saslatchd::StartError> Saslatchd::claim_state_directory() {
 }
 
 std::optional<Saslatchd::StartError> Saslatchd::open_sockets(const std::optional<UserIds>& owner) {
+  own_uid_ = owner ? owner->uid : geteuid();
+  control_address_.path = config_.daemon.run_dir + "/control";
+  control_address_.mode = 0600;
+  if (owner) control_address_.owner = owner->uid;
   auto wanted = endpoints(config_);
   if (!wanted) return StartError{kConfiguration, wanted.error().message};
   server_.inherit(net::inherited_sockets());
-  std::vector<Error> errors = server_.open(std::move(*wanted));
-
-  net::UnixAddress control;
-  control.path = config_.daemon.run_dir + "/" + std::string(kControl);
-  control.mode = 0600;
-  if (owner) control.owner = owner->uid;
-  const uint32_t own_uid = owner ? owner->uid : geteuid();
-  net::Endpoint endpoint{std::string(kControl), control,
-                         [this, own_uid](const net::NewConnection& connection, Now now) {
-                           // Without a credential nobody may change anything.
-                           const auto peer = net::peer_of(connection.socket);
-                           return std::make_unique<control::ControlSession>(
-                               control::make_peer(peer ? peer->uid : UINT32_MAX, own_uid),
-                               commands_, now);
-                         }};
-  std::vector<net::Endpoint> control_endpoints;
-  control_endpoints.push_back(std::move(endpoint));
-  for (Error& error : control_server_.open(std::move(control_endpoints))) {
+  std::vector<Error> errors = server_.open(std::move(wanted->logins));
+  for (Error& error : control_server_.open(std::move(wanted->control))) {
     errors.push_back(std::move(error));
   }
   if (errors.empty()) return std::nullopt;
@@ -251,14 +252,28 @@ std::optional<Saslatchd::StartError> Saslatchd::open_sockets(const std::optional
   return StartError{kCannotCreate, all};
 }
 
-Result<std::vector<net::Endpoint>> Saslatchd::endpoints(const config::Config& config) {
-  std::vector<net::Endpoint> all;
+net::Endpoint Saslatchd::control_endpoint() {
+  return {kControlEndpoint, control_address_,
+          [this](const net::NewConnection& connection, Now now) {
+            // Without a credential nobody may change anything.
+            const auto peer = net::peer_of(connection.socket);
+            return std::make_unique<control::ControlSession>(
+                control::make_peer(peer ? peer->uid : UINT32_MAX, own_uid_), commands_, now);
+          }};
+}
+
+Result<Saslatchd::Endpoints> Saslatchd::endpoints(const config::Config& config) {
+  Endpoints all;
+  all.control.push_back(control_endpoint());
   for (const config::ListenConfig& listen : config.listen) {
     auto address = socket_address(listen);
     if (!address) return tl::unexpected(address.error());
     auto& count = connections_[listen.name];
     if (!count) count = std::make_shared<std::atomic<int64_t>>(0);
-    all.push_back({listen.name, std::move(*address), session_factory(listen)});
+    const bool is_door = listen.protocol == config::ListenProtocol::kCodes;
+    // A door writes to a disk, which no loop that serves logins may wait for.
+    (is_door ? all.control : all.logins)
+        .push_back({listen.name, std::move(*address), session_factory(listen)});
   }
   return all;
 }
@@ -266,13 +281,14 @@ Result<std::vector<net::Endpoint>> Saslatchd::endpoints(const config::Config& co
 net::SessionFactory Saslatchd::session_factory(const config::ListenConfig& listen) {
   return [this, listen, count = connections_[listen.name]](const net::NewConnection& connection,
                                                            Now now) -> std::unique_ptr<Session> {
+    const bool is_door = listen.protocol == config::ListenProtocol::kCodes;
     count->fetch_add(1, std::memory_order_relaxed);
     std::shared_ptr<void> counted(
         nullptr, [count](void*) { count->fetch_sub(1, std::memory_order_relaxed); });
     SessionParts parts{services_,
                        holds_,
                        log_,
-                       cells_[connection.loop_index],
+                       is_door ? control_cell_ : cells_[connection.loop_index],
                        connection.mailbox,
                        listen.name,
                        connection.number,
@@ -286,6 +302,8 @@ net::SessionFactory Saslatchd::session_factory(const config::ListenConfig& liste
                                                only_uid(listen, connection.socket));
       case config::ListenProtocol::kSaslauthd:
         return std::make_unique<SaslauthdSession>(std::move(parts));
+      case config::ListenProtocol::kCodes:
+        return std::make_unique<control::CodesSession>(std::move(parts), codes_door_, now);
       case config::ListenProtocol::kMetrics:
         break;
     }
@@ -329,10 +347,12 @@ PassdbSet Saslatchd::make_passdbs(const config::Config& config) {
 }
 
 void Saslatchd::load_passdbs(Now now) {
+  (void)codes_->refresh();  // before the first login, and again once it is upgraded
   for (const auto& file : passdbs_.files) file->refresh(now.mono);
   for (const auto& passdb : passdbs_.chain) {
     if (const auto embedded = std::dynamic_pointer_cast<passdb::EmbeddedPassdb>(passdb)) {
       (void)embedded->prepare();  // status() below tells what is wrong
+      (void)codes_->refresh();
     }
     if (const passdb::PassdbStatus status = passdb->status(); !status.available) {
       log_.error("passdb-down", "a passdb cannot be used; its users get a temporary failure",
@@ -350,12 +370,14 @@ std::shared_ptr<const Settings> Saslatchd::make_settings(const config::Config& c
   usernames.allow(config.usernames.allowed_chars);
   auto settings = std::make_shared<Settings>(
       Settings{.mechanisms = std::move(mechanisms.value()),
-               .verifier = std::make_shared<const passdb::Verifier>(passdbs_.chain, log_, random_,
-                                                                    config.daemon.verdict_cache),
+               .verifier = std::make_shared<const passdb::Verifier>(
+                   passdbs_.chain, log_, random_, config.daemon.verdict_cache,
+                   passdb::CodeRules{codes_, config.codes.main_password}),
                .usernames = std::move(usernames),
                .hostname = hostname_,
                .failure_delay = config.policy.failure_delay,
                .max_hold = config.policy.max_hold});
+  settings->max_codes = config.codes.max_per_account;
   if (const auto nobody = find_user("nobody")) {
     settings->nobody_uid = nobody->uid;
     settings->nobody_gid = nobody->gid;
@@ -465,7 +487,18 @@ control::ReloadReport Saslatchd::reload(Now now) {
   }
   auto wanted = endpoints(next);
   if (!wanted) return refuse({wanted.error().message});
-  for (const Error& error : server_.replace(std::move(*wanted))) errors.push_back(error.message);
+  for (const Error& error : control_server_.replace(std::move(wanted->control))) {
+    errors.push_back(error.message);
+  }
+  if (errors.empty()) {
+    for (const Error& error : server_.replace(std::move(wanted->logins))) {
+      errors.push_back(error.message);
+    }
+    if (!errors.empty()) {
+      // What was open a moment ago opens again.
+      if (auto old = endpoints(config_)) (void)control_server_.replace(std::move(old->control));
+    }
+  }
   if (!errors.empty()) return refuse(std::move(errors));
 
   // From here on nothing fails.
@@ -485,6 +518,7 @@ control::ReloadReport Saslatchd::reload(Now now) {
   lookups_.set_max_hold(config_.policy.max_hold);
   in_force_ = make_settings(config_);
   server_.on_each_loop([this, settings = in_force_](size_t index) { cells_[index] = settings; });
+  control_server_.on_each_loop([this, settings = in_force_](size_t) { control_cell_ = settings; });
   metrics_.reloads.add();
   daemon_event("reloaded");
   log_.info("reloaded", "the new configuration is in force", {{"config", config_path_}});
@@ -500,6 +534,7 @@ void Saslatchd::stop() {
   housekeeping_.stop();
   lookups_.stop();
   workers_.stop();
+  (void)codes_->flush();
   store_.stop();
   daemon_event("stopped");
   audit_file_.with([](FileAuditSink& sink) { sink.flush(); });
@@ -518,7 +553,8 @@ control::DaemonStatus Saslatchd::status() const {
   status.user = current_user().name;
   status.policy_mode = config_.policy.mode == policy::Mode::kObserve ? "observe" : "enforce";
   status.preset = config_.preset;
-  const std::vector<net::EndpointStatus> endpoints = server_.status();
+  std::vector<net::EndpointStatus> endpoints = server_.status();
+  for (net::EndpointStatus& door : control_server_.status()) endpoints.push_back(std::move(door));
   for (const config::ListenConfig& listen : config_.listen) {
     control::ListenerStatus listener;
     listener.name = listen.name;
@@ -546,6 +582,8 @@ control::DaemonStatus Saslatchd::status() const {
   audit_file_.with([&](const FileAuditSink& sink) { status.audit.trouble = sink.trouble(); });
   return status;
 }
+
+void Saslatchd::users_changed() { (void)codes_->refresh(); }
 
 void Saslatchd::wait_until_stored(uint64_t journalled) { store_.wait_flushed(journalled); }
 

@@ -15,10 +15,12 @@
 #include "daemon/audit/file_sink.h"
 #include "daemon/audit/reloadable.h"
 #include "daemon/config/config.h"
+#include "daemon/control/codes_session.h"
 #include "daemon/control/commands.h"
 #include "daemon/metrics/metrics.h"
 #include "daemon/net/server.h"
 #include "daemon/net/workers.h"
+#include "daemon/passdb/code_book.h"
 #include "daemon/passdb/passwd_file.h"
 #include "daemon/passdb/verifier.h"
 #include "daemon/policy/engine.h"
@@ -27,6 +29,7 @@
 #include "daemon/session/now.h"
 #include "daemon/session/session_parts.h"
 #include "daemon/session/settings.h"
+#include "daemon/session/stale_watch.h"
 #include "daemon/state/directory_lock.h"
 #include "daemon/state/store.h"
 #include "protocol/base/crypto/system_random.h"
@@ -70,6 +73,7 @@ class Saslatchd final : public control::DaemonView {
   control::ReloadReport reload(Now now) override;
   void wait_until_stored(uint64_t journalled) override;
   void wait_until_all_stored() override;
+  void users_changed() override;
   [[nodiscard]] std::optional<std::string> normalise(std::string_view name) const override;
 
  private:
@@ -91,7 +95,13 @@ class Saslatchd final : public control::DaemonView {
   [[nodiscard]] std::optional<StartError> prepare_directories(const std::optional<UserIds>& owner);
   [[nodiscard]] std::optional<StartError> claim_state_directory();
   [[nodiscard]] std::optional<StartError> open_sockets(const std::optional<UserIds>& owner);
-  [[nodiscard]] Result<std::vector<net::Endpoint>> endpoints(const config::Config& config);
+  // What each of the two servers listens on.
+  struct Endpoints {
+    std::vector<net::Endpoint> logins;
+    std::vector<net::Endpoint> control;  // the control socket, and doors where users manage codes
+  };
+  [[nodiscard]] Result<Endpoints> endpoints(const config::Config& config);
+  [[nodiscard]] net::Endpoint control_endpoint();
   [[nodiscard]] net::SessionFactory session_factory(const config::ListenConfig& listen);
   [[nodiscard]] PassdbSet make_passdbs(const config::Config& config);
   [[nodiscard]] std::shared_ptr<const Settings> make_settings(const config::Config& config);
@@ -115,6 +125,9 @@ class Saslatchd final : public control::DaemonView {
   state::Store store_;
   policy::Engine engine_;
   JournalDurability durability_;
+  StaleWatch stale_;
+  std::shared_ptr<passdb::CodeBook> codes_;
+  control::CodesDoor codes_door_;
 
   mutable std::mutex reload_mutex_;  // guards config_, passdbs_, in_force_, config_loaded_
   config::Config config_;
@@ -129,6 +142,9 @@ class Saslatchd final : public control::DaemonView {
   net::WorkerPool lookups_;  // submits to workers_
   AttemptServices services_;
   control::Commands commands_;
+  net::UnixAddress control_address_;
+  uint32_t own_uid_ = UINT32_MAX;                 // of whom the daemon becomes
+  std::shared_ptr<const Settings> control_cell_;  // of the control loop, changed on its thread
   std::vector<std::shared_ptr<const Settings>> cells_;  // one an event loop, changed on its thread
   net::Server server_;
   net::Server control_server_;

@@ -100,6 +100,7 @@ void append(const AuthEvent& e, std::string& out) {
   object.text("listener", e.listener);
   object.text_if_any("session", e.session);
   object.text_if_any("credential", e.credential);
+  object.text_if_any("why", e.why);
   object.text_if_any("rule", e.rule);
   object.text_if_any("subject", e.subject);
   if (e.would) object.text("would", to_string(*e.would));
@@ -134,6 +135,19 @@ void append(const AdminEvent& e, std::string& out) {
   object.text("by", e.by);
   object.boolean("done", e.done);
   object.text_if_any("reason", e.reason);
+  object.end();
+}
+
+void append(const StaleCredentialEvent& e, std::string& out) {
+  Object object("stale-credential", e.ts, out);
+  object.text("user", e.user);
+  object.text("rip", e.rip);
+  object.text("mech", e.mech);
+  object.text("service", e.service);
+  object.text("listener", e.listener);
+  object.text("credential", e.credential);
+  object.text("why", e.why);
+  if (e.since) object.time("since", *e.since);
   object.end();
 }
 

@@ -59,12 +59,13 @@ struct AuthEvent {
   std::string mech;                // upper case
   std::string service;
   Secured secured = Secured::kNo;
-  std::string listener;  // the NAME of [listen.NAME]
-  std::string session;   // the client's own session=; empty: none
-  std::string
-      credential;       // "password" or code_credential(), of an attempt that matched; else empty
-  std::string rule;     // the rule that refused, delayed or would have
-  std::string subject;  // ... and its subject, as `saslatch lock` writes it: "user:alice"
+  std::string listener;    // the NAME of [listen.NAME]
+  std::string session;     // the client's own session=; empty: none
+  std::string credential;  // "password" or code_credential(), of an attempt that matched or whose
+                           // credential is known for what it is; else empty
+  std::string rule;        // the rule that refused, delayed or would have
+  std::string subject;     // ... and its subject, as `saslatch lock` writes it: "user:alice"
+  std::string why;         // why a known credential did not let in: "revoked", "service", ...
   std::optional<Would> would;
   bool repeat = false;  // this wrong password was seen before
   std::chrono::microseconds took{0};
@@ -101,6 +102,20 @@ struct AdminEvent {
   std::string reason;
 };
 
+// Some device still tries what its owner gave up: a revoked or expired code, or a main password
+// that was replaced. Once for each (account, credential, source) and hour.
+struct StaleCredentialEvent {
+  WallTime ts;
+  std::string user;  // the account
+  std::string rip;
+  std::string mech;
+  std::string service;
+  std::string listener;
+  std::string credential;         // as in AuthEvent
+  std::string why;                // "revoked", "expired", "old-password"
+  std::optional<WallTime> since;  // it has been so
+};
+
 // The daemon's own life: "started", "stopping", "reloaded", "audit-dropped", ... The name is that
 // of the log line of the same moment.
 struct DaemonEvent {
@@ -110,7 +125,8 @@ struct DaemonEvent {
   std::vector<std::pair<std::string, std::string>> details;
 };
 
-using Event = std::variant<AuthEvent, LockEvent, UnlockEvent, AdminEvent, DaemonEvent>;
+using Event =
+    std::variant<AuthEvent, LockEvent, UnlockEvent, AdminEvent, StaleCredentialEvent, DaemonEvent>;
 
 // Appends the event to `out` as one JSON object and a newline. Fields come in the order of the
 // structs above, after `ts` and `event`. Always written: for `auth` outcome, user, rip, mech,

@@ -56,6 +56,16 @@ struct Teller {
     log.info("unlocked", "locks were cleared",
              {{"subject", e.subject}, {"rule", e.rule}, {"by", e.by}});
   }
+  void operator()(const StaleCredentialEvent& e) const {
+    log.info("stale-credential", "a device still tries a credential that was given up",
+             {{"user", e.user},
+              {"rip", e.rip},
+              {"mech", e.mech},
+              {"credential", e.credential},
+              {"why", e.why},
+              {"service", e.service},
+              {"listener", e.listener}});
+  }
   // Their own line is written where they happen.
   void operator()(const AdminEvent&) const {}
   void operator()(const DaemonEvent&) const {}

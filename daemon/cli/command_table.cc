@@ -1,5 +1,6 @@
 #include "daemon/cli/command_table.h"
 
+#include "daemon/cli/code_commands.h"
 #include "daemon/cli/daemon_commands.h"
 #include "daemon/cli/doctor.h"
 #include "daemon/cli/policy_command.h"
@@ -17,6 +18,7 @@ const Option kPasswordStdin{"password-stdin", "",
                             "read the password from the first line of standard input"};
 const Option kScheme{"scheme", "S",
                      "ARGON2ID (default), SHA512-CRYPT, BLF-CRYPT, SCRAM-SHA-256 or CRAM-MD5"};
+const Option kKeepCodes{"keep-codes", "", "leave the authorization codes of the account in force"};
 const Option kNoCramMd5{"no-cram-md5", "", "keep no context for CRAM-MD5 logins"};
 
 std::vector<Command> user_commands() {
@@ -45,9 +47,12 @@ Examples:
        "NAME",
        1,
        1,
-       {kScheme, kNoCramMd5, kPasswordStdin},
+       {kScheme, kNoCramMd5, kKeepCodes, kPasswordStdin},
        "give it a new password",
-       R"(Replaces every credential of the account. Sessions that are logged in stay so.
+       R"(Replaces every credential of the account and revokes its authorization codes,
+unless --keep-codes is given. Sessions that are logged in stay so. The old
+password is recognised for 30 days, so that a device that still uses it counts
+once and is named by `saslatch explain`; it lets nobody in.
 
 Examples:
   saslatch user passwd alice@example.org
@@ -72,13 +77,30 @@ Examples:
        1,
        {},
        "show one account, without its credentials",
-       R"(Shows whether the account is enabled, which schemes its credentials have, and
-when it was made and changed. No hash is ever shown.
+       R"(Shows whether the account is enabled, which schemes its credentials have, when it
+was made and changed, how many authorization codes it has and whether its main
+password lets in beside them. No hash is ever shown.
 
 Examples:
   saslatch user show alice@example.org
 )",
        user_show},
+      {"user main-password",
+       "NAME RULE...",
+       2,
+       20,
+       {},
+       "say where its main password lets in beside codes",
+       R"(RULE is allowed, refused or refused-if-codes (refused from the first usable code
+on); with a service before it, as in smtp:refused, it is for that service alone.
+`default` is what [codes] main-password says. NAME may be an account of any
+configured passdb. It holds from the very next login.
+
+Examples:
+  saslatch user main-password alice@example.org refused-if-codes
+  saslatch user main-password alice@example.org allowed smtp:refused
+)",
+       user_main_password},
       {"user disable",
        "NAME",
        1,
@@ -120,7 +142,8 @@ Examples:
        1,
        1,
        {{"default-scheme", "S", "of passwords without a {SCHEME}; default CRYPT, as in Dovecot"},
-        {"replace", "", "an account that exists gets the file's password"}},
+        {"replace", "", "an account that exists gets the file's password"},
+        kKeepCodes},
        "take over the accounts of a Dovecot passwd-file",
        R"(Takes every line of the file, or none: with one line that cannot be taken, each
 such line is listed with its number and reason, and nothing is imported. Hashes
@@ -132,6 +155,66 @@ Examples:
   ssh old-server cat /etc/dovecot/users | saslatch user import - --replace
 )",
        user_import},
+  };
+}
+
+std::vector<Command> code_commands() {
+  return {
+      {"code add",
+       "[USER]",
+       0,
+       1,
+       {{"label", "TEXT", "which device it is for, as its owner would say"},
+        {"expires", "D", "it ends so long from now: 180d"},
+        {"service", "S", "it is for this service only: smtp", true},
+        {"from", "NET", "it works from this network or address only", true},
+        {"file", "FILE", "make a code for each line of FILE, or of standard input for -"}},
+       "make an authorization code: a password for one device",
+       R"(Makes a code for an account of any configured passdb and shows it once: 16
+characters in groups of four. Blanks, dashes and capitals do not matter when it
+is typed. It lets in like the password, with every mechanism, and costs no
+password hash. Only a keyed hash of it is kept, and where CRAM-MD5 is offered a
+sealed context.
+
+A line of --file is USER, a tab, LABEL, and perhaps expires=D, service=S and
+from=NET, each behind a tab; # begins a comment. All codes are made or none, and
+written as USER, ID, LABEL and code with tabs between.
+
+Examples:
+  saslatch code add alice@example.org --label "Phone"
+  saslatch code add scanner --label "3rd floor" --service smtp --from 192.0.2.0/24
+  saslatch code add --file new-codes.tsv > codes.tsv
+)",
+       code_add},
+      {"code list",
+       "USER",
+       1,
+       1,
+       {},
+       "list the codes of an account, never their text",
+       R"(Shows each code with its label, scope and last use. Revoked and expired ones are
+listed for 30 days. The last use is written some seconds after it, and at most
+once a minute.
+
+Examples:
+  saslatch code list alice@example.org
+)",
+       code_list},
+      {"code revoke",
+       "USER [ID]",
+       1,
+       2,
+       {{"all", "", "revoke every code of the account"}},
+       "revoke a code, or all of an account",
+       R"(The very next login with it fails. For 30 days it is still recognised, so that
+the device that uses it counts once as a guess and is named by
+`saslatch explain user:USER`.
+
+Examples:
+  saslatch code revoke alice@example.org 3
+  saslatch code revoke alice@example.org --all
+)",
+       code_revoke},
   };
 }
 
@@ -386,7 +469,8 @@ Examples:
 
 std::vector<Command> command_table() {
   std::vector<Command> all;
-  for (auto* family : {user_commands, lock_commands, live_commands, other_commands}) {
+  for (auto* family :
+       {user_commands, code_commands, lock_commands, live_commands, other_commands}) {
     for (Command& command : family()) all.push_back(std::move(command));
   }
   return all;

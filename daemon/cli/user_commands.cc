@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <memory>
 
+#include "daemon/cli/change_note.h"
 #include "daemon/cli/format.h"
 #include "daemon/cli/secret_input.h"
 #include "daemon/cli/settings.h"
 #include "daemon/cli/user_names.h"
+#include "daemon/passdb/code_store.h"
 #include "daemon/passdb/user_store.h"
 #include "daemon/password/create.h"
 #include "protocol/base/crypto/system_random.h"
@@ -121,6 +123,7 @@ ExitCode set_enabled(const Invocation& invocation, Console& console, bool enable
   const std::string name = account_name(*accounts, invocation.arguments[0]);
   const auto set = accounts->store->set_enabled(name, enabled, std::chrono::system_clock::now());
   if (!set) return store_failure(set.error(), console);
+  note_changes(accounts->settings, {{enabled ? "user enable" : "user disable", name}}, console);
   return finish(*accounts, name, enabled ? "enabled" : "disabled", console);
 }
 
@@ -156,6 +159,7 @@ ExitCode user_add(const Invocation& invocation, Console& console) {
       *name, {password->reveal(), scheme, wants_cram_md5(invocation, accounts->settings)},
       std::chrono::system_clock::now());
   if (!added) return store_failure(added.error(), console);
+  note_changes(accounts->settings, {{"user add", *name}}, console);
   return finish(*accounts, *name, "added", console);
 }
 
@@ -172,8 +176,10 @@ ExitCode user_passwd(const Invocation& invocation, Console& console) {
   const std::string scheme = invocation.value("scheme").value_or("");
   const auto set = accounts->store->set_password(
       name, {password->reveal(), scheme, wants_cram_md5(invocation, accounts->settings)},
-      std::chrono::system_clock::now());
+      std::chrono::system_clock::now(), invocation.has("keep-codes"));
   if (!set) return store_failure(set.error(), console);
+  note_changes(accounts->settings, {{"user passwd", name}}, console);
+  if (*set > 0) console.note("revoked " + counted(*set, "code") + " of " + name);
   return finish(*accounts, name, "new password for", console);
 }
 
@@ -213,7 +219,20 @@ ExitCode user_show(const Invocation& invocation, Console& console) {
   if (!accounts) return exit;
   const auto user = accounts->store->show(account_name(*accounts, invocation.arguments[0]));
   if (!user) return store_failure(user.error(), console);
-  const Json document = to_json(*user);
+  Json document = to_json(*user);
+  const auto now = std::chrono::system_clock::now();
+  auto codes = passdb::CodeStore::open(accounts->settings.state_dir(), *accounts->random);
+  if (!codes) return store_failure(codes.error(), console);
+  const auto own_word = (*codes)->main_password(user->name);
+  if (!own_word) return store_failure(own_word.error(), console);
+  const auto listed = (*codes)->list(user->name, now);
+  if (!listed) return store_failure(listed.error(), console);
+  const auto active = std::count_if(listed->begin(), listed->end(), [](const auto& code) {
+    return code.state == passdb::CodeState::kActive;
+  });
+  document["codes"] = active;
+  const std::string site = accounts->settings.config.codes.main_password.to_string();
+  document["main_password"] = own_word->empty() ? site : *own_word;
   if (console.style().json) {
     console.print(document);
     return ExitCode::kOk;
@@ -223,6 +242,9 @@ ExitCode user_show(const Invocation& invocation, Console& console) {
   console.line("schemes:  " + schemes_of(*user));
   console.line("created:  " + text_field(document, "created"));
   console.line("changed:  " + text_field(document, "changed"));
+  console.line("codes:    " + std::to_string(active));
+  console.line("main password:  " + text_field(document, "main_password") +
+               (own_word->empty() ? "" : " (its own; the site's is " + site + ")"));
   return ExitCode::kOk;
 }
 
@@ -241,6 +263,7 @@ ExitCode user_delete(const Invocation& invocation, Console& console) {
   const std::string name = account_name(*accounts, invocation.arguments[0]);
   const auto removed = accounts->store->remove(name);
   if (!removed) return store_failure(removed.error(), console);
+  note_changes(accounts->settings, {{"user delete", name}}, console);
   if (console.style().json) console.print(Json{{"deleted", name}});
   console.note("deleted " + name);
   return ExitCode::kOk;

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "daemon/cli/change_note.h"
 #include "daemon/cli/format.h"
 #include "daemon/cli/settings.h"
 #include "daemon/cli/ticker.h"
@@ -120,13 +121,18 @@ ExitCode user_import(const Invocation& invocation, Console& console) {
   options.default_scheme = scheme;
   options.lowercase = settings->usernames.lowercase;
   options.replace = invocation.has("replace");
+  options.keep_codes = invocation.has("keep-codes");
   const auto imported = [&] {
     const Ticker ticker(console, "importing " + path);
     return (*store)->import(named.text, options, std::chrono::system_clock::now());
   }();
   if (!imported) return store_failure(imported.error(), console);
+  note_changes(*settings, {{"user import", path}}, console);
   if (console.style().json) {
     console.print(Json{{"added", imported->added}, {"replaced", imported->replaced}});
+  }
+  if (imported->codes_revoked > 0) {
+    console.note("revoked " + counted(imported->codes_revoked, "code"));
   }
   console.note("added " + counted(imported->added, "account") + ", replaced " +
                std::to_string(imported->replaced));

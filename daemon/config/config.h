@@ -12,6 +12,7 @@
 
 #include "daemon/audit/log.h"
 #include "daemon/audit/log_targets.h"
+#include "daemon/password/main_password.h"
 #include "daemon/policy/settings.h"
 #include "protocol/base/ip_address.h"
 
@@ -37,7 +38,7 @@ struct DaemonConfig {
 
 inline constexpr const char* kDefaultUser = "saslatch";
 
-enum class ListenProtocol { kDovecot, kDovecotMaster, kSaslauthd, kMetrics };
+enum class ListenProtocol { kDovecot, kDovecotMaster, kSaslauthd, kMetrics, kCodes };
 enum class OnTemporaryFailure { kDisconnect, kReply };
 
 // Where a listener listens: a UNIX socket's path, or an address and port.
@@ -94,11 +95,19 @@ struct PassdbConfig {
   friend bool operator==(const PassdbConfig&, const PassdbConfig&) = default;
 };
 
+struct CodesConfig {
+  password::MainPasswordRules main_password;
+  int max_per_account = 25;
+
+  friend bool operator==(const CodesConfig&, const CodesConfig&) = default;
+};
+
 struct Config {
   DaemonConfig daemon;
   std::vector<ListenConfig> listen;  // in file order, never empty
   MechanismsConfig mechanisms;
   UsernamesConfig usernames;
+  CodesConfig codes;
   std::vector<PassdbConfig> passdb;   // in file order, never empty
   std::string preset = "small-site";  // "none" where the file has rules and no preset
   policy::Settings policy;            // with the rules in force, and [daemon] max-subjects

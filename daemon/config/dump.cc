@@ -41,6 +41,7 @@ std::string dump(const Config& config) {
   }
   dump_section(out, "mechanisms", mechanisms_keys(), config);
   dump_section(out, "usernames", usernames_keys(), config);
+  dump_section(out, "codes", codes_keys(), config);
   for (const PassdbConfig& passdb : config.passdb) {
     dump_section(out, "passdb." + passdb.name, passdb_keys(), passdb);
   }

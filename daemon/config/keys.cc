@@ -135,6 +135,22 @@ std::vector<Key<Config>> usernames_keys() {
   };
 }
 
+std::vector<Key<Config>> codes_keys() {
+  using T = Config;
+  return {
+      key<T>(
+          "main-password", main_password(), [](auto& c) -> auto& { return c.codes.main_password; },
+          "Whether an account's main password lets in where authorization codes do. "
+          "refused-if-codes refuses it from the account's first usable code on. A word with a "
+          "service before it, as in smtp:refused, is for that service alone. An account's own "
+          "word, of \"saslatch user main-password\", goes first."),
+      key<T>(
+          "max-per-account", as<int>(number(1, 100)),
+          [](auto& c) -> auto& { return c.codes.max_per_account; },
+          "How many codes an account may have that are neither revoked nor expired."),
+  };
+}
+
 std::vector<Key<Config>> policy_keys() {
   using T = Config;
   return {
@@ -195,11 +211,13 @@ std::vector<Key<ListenConfig>> listen_keys() {
           one_of<ListenProtocol>({{"dovecot", ListenProtocol::kDovecot},
                                   {"dovecot-master", ListenProtocol::kDovecotMaster},
                                   {"saslauthd", ListenProtocol::kSaslauthd},
-                                  {"metrics", ListenProtocol::kMetrics}}),
+                                  {"metrics", ListenProtocol::kMetrics},
+                                  {"codes", ListenProtocol::kCodes}}),
           [](auto& l) -> auto& { return l.protocol; },
           "dovecot is what Postfix, Exim, chasquid and Dovecot speak to authenticate; "
           "dovecot-master tells which users exist; saslauthd is for Cyrus SASL; metrics answers "
-          "GET /metrics."),
+          "GET /metrics; codes lets a portal manage the authorization codes of an account whose "
+          "password it shows."),
       required(key<T>(
           "socket", socket_address(), [](auto& l) -> auto& { return l.socket; },
           "Where to listen.")),
@@ -328,6 +346,7 @@ std::vector<SectionInfo> key_table() {
       {"mechanisms", false, "What is offered.", infos(mechanisms_keys())},
       {"usernames", false, "How a name is made one name before anybody looks at it.",
        infos(usernames_keys())},
+      {"codes", false, "Authorization codes: a password for each device.", infos(codes_keys())},
       {"passdb", true,
        "Where accounts live. In the order of the file; the first that knows the user decides. "
        "Without any, the embedded database.",

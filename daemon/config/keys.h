@@ -34,6 +34,7 @@ struct Key : KeyInfo {
 std::vector<Key<Config>> daemon_keys();
 std::vector<Key<Config>> mechanisms_keys();
 std::vector<Key<Config>> usernames_keys();
+std::vector<Key<Config>> codes_keys();
 std::vector<Key<Config>> policy_keys();
 std::vector<Key<ListenConfig>> listen_keys();
 std::vector<Key<PassdbConfig>> passdb_keys();

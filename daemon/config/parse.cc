@@ -40,6 +40,7 @@ class Parser {
     read_all("daemon", daemon_keys(), config);
     read_all("mechanisms", mechanisms_keys(), config);
     read_all("usernames", usernames_keys(), config);
+    read_all("codes", codes_keys(), config);
     read_all("policy", policy_keys(), config);
     read_listeners();
     read_passdbs();

@@ -105,6 +105,17 @@ std::string print_factor(double factor) {
 
 }  // namespace
 
+Kind<password::MainPasswordRules> main_password() {
+  using Rules = password::MainPasswordRules;
+  return {std::string(Rules::accepts()),
+          [](std::string_view text) -> Value<Rules> {
+            auto rules = Rules::parse(text);
+            if (!rules) return tl::unexpected(Reason(rules.error().message));
+            return *std::move(rules);
+          },
+          [](const Rules& rules) { return rules.to_string(); }};
+}
+
 Kind<bool> yes_or_no() { return one_of<bool>({{"yes", true}, {"no", false}}); }
 
 Kind<uint64_t> number(uint64_t least, uint64_t most) {

@@ -50,6 +50,7 @@ Kind<std::string> character_set();
 Kind<std::string> scheme();
 Kind<std::vector<std::string>> mechanisms();
 Kind<std::vector<Network>> networks();
+Kind<password::MainPasswordRules> main_password();
 Kind<std::string> preset();
 Kind<policy::Limit> limit();
 Kind<policy::Growth> growth();

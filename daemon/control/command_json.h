@@ -60,6 +60,7 @@ Outcome run_lock_list(const Parts& parts, const Call& call);
 Outcome run_lock_add(const Parts& parts, const Call& call);
 Outcome run_lock_clear(const Parts& parts, const Call& call);
 Outcome run_explain(const Parts& parts, const Call& call);
+Outcome run_note_change(const Parts& parts, const Call& call);
 
 }  // namespace saslatch::control
 

@@ -18,7 +18,7 @@ struct Row {
   Outcome (*run)(const Parts&, const Call&);
 };
 
-constexpr std::array<Row, 7> kRows{{
+constexpr std::array<Row, 8> kRows{{
     {"ping", {}, false, "", run_ping},
     {"status", {}, false, "", run_status},
     {"reload", {}, true, "", run_reload},
@@ -26,6 +26,7 @@ constexpr std::array<Row, 7> kRows{{
     {"lock add", {"subject", "for_seconds", "reason"}, true, "subject", run_lock_add},
     {"lock clear", {"subject", "all"}, true, "subject", run_lock_clear},
     {"explain", {"subject"}, false, "", run_explain},
+    {"note change", {"change", "target", "by"}, false, "", run_note_change},
 }};
 
 // Words of the peer's are quoted no longer than this.

@@ -10,6 +10,7 @@
 #include "daemon/control/daemon_view.h"
 #include "daemon/metrics/metrics.h"
 #include "daemon/policy/engine.h"
+#include "daemon/session/stale_watch.h"
 
 namespace saslatch::control {
 
@@ -29,6 +30,7 @@ struct Parts {
   policy::Engine& engine;
   Metrics& metrics;
   AuditSink& audit;
+  const StaleWatch* stale = nullptr;  // null: nobody watches
 };
 
 // The commands of the control socket. A request is {"command": NAME, ...}; the fields of each
@@ -42,6 +44,8 @@ struct Parts {
 //   lock add     subject for_seconds reason
 //   lock clear   subject | all
 //   explain      subject                     what is held on it, and what would happen now
+//   note change  change target by            `saslatch` changed users.db: look at it, and write the
+//                                            change into the audit log
 class Commands {
  public:
   // More locks than this are counted, not listed, in one reply.

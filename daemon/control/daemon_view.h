@@ -69,6 +69,9 @@ class DaemonView {
   // The same for all that the engine has journalled by now.
   virtual void wait_until_all_stored() = 0;
 
+  // Somebody changed codes or accounts in users.db: what is remembered of it is refreshed.
+  virtual void users_changed() = 0;
+
   // The name as a login with it would be counted ([usernames]); nullopt if such a name is refused.
   [[nodiscard]] virtual std::optional<std::string> normalise(std::string_view name) const = 0;
 };

@@ -83,6 +83,76 @@ Json notes(const policy::Subject& subject, const policy::Engine& engine,
   return notes;
 }
 
+// "every 10 minutes", of what was tried `count` times.
+std::string how_often(const SpentTries& tries) {
+  if (tries.count < 2) return ", once, at " + rfc3339(tries.last);
+  const auto mean = std::chrono::duration_cast<std::chrono::seconds>(tries.last - tries.first) /
+                    static_cast<int64_t>(tries.count - 1);
+  const auto every = [](int64_t number, const std::string& unit) {
+    if (number <= 1) return " every " + unit;
+    return " every " + std::to_string(number) + " " + unit + "s";
+  };
+  constexpr int64_t kMinute = 60;
+  constexpr int64_t kHour = 3600;
+  const int64_t seconds = mean.count();
+  if (seconds < 90) return every(seconds, "second");
+  if (seconds < 90 * kMinute) return every((seconds + kMinute / 2) / kMinute, "minute");
+  return every((seconds + kHour / 2) / kHour, "hour");
+}
+
+// "revoked code 'Old phone' is still tried from 203.0.113.7 every 10 minutes".
+std::string sentence(const SpentTries& tries, bool names_account) {
+  using Why = passdb::Spent::Why;
+  const size_t blank = tries.credential.find(' ');
+  const std::string code =
+      "code '" + (blank == std::string::npos ? "" : tries.credential.substr(blank + 1)) + "'";
+  std::string text;
+  switch (tries.why) {
+    case Why::kRevoked:
+      text = "revoked " + code + " is still tried";
+      break;
+    case Why::kExpired:
+      text = "expired " + code + " is still tried";
+      break;
+    case Why::kService:
+      text = code + " is tried for a service that it was not made for,";
+      break;
+    case Why::kNetwork:
+      text = code + " is tried where it was not made for,";
+      break;
+    case Why::kOldPassword:
+      text = "an old main password is still tried";
+      break;
+    case Why::kMainPassword:
+      text = "the main password is tried where only codes let in,";
+      break;
+  }
+  text += " from " + (tries.rip ? tries.rip->to_string() : std::string("an unknown source"));
+  if (names_account) text += " as " + tries.account;
+  return text + how_often(tries);
+}
+
+// What is tried again and again though it lets nobody in.
+void explain_spent(const policy::Subject& subject, const StaleWatch& watch, Now now, Json& notes,
+                   Json& spent) {
+  const bool names = subject.by == policy::By::kUser || subject.by == policy::By::kUserNetwork;
+  if (!names && !subject.network) return;
+  constexpr size_t kMostTold = 20;
+  const auto all = watch.tries(names ? std::optional<std::string_view>(subject.user) : std::nullopt,
+                               subject.network, now.wall);
+  for (const SpentTries& tries : all) {
+    if (spent.size() == kMostTold) break;
+    notes.push_back(sentence(tries, !names));
+    spent.push_back({{"user", tries.account},
+                     {"credential", tries.credential},
+                     {"why", to_string(tries.why)},
+                     {"rip", tries.rip ? tries.rip->to_string() : ""},
+                     {"first", rfc3339(tries.first)},
+                     {"last", rfc3339(tries.last)},
+                     {"count", tries.count}});
+  }
+}
+
 }  // namespace
 
 Outcome run_lock_list(const Parts& parts, const Call& call) {
@@ -169,6 +239,10 @@ Outcome run_explain(const Parts& parts, const Call& call) {
   const auto settings = parts.engine.settings();
   Json reply{{"subject", held.subject}, {"verdict", verdict(held, *settings, call.now)}};
   reply["notes"] = notes(*subject, parts.engine, *settings);
+  Json spent = Json::array();
+  if (parts.stale != nullptr) {
+    explain_spent(*subject, *parts.stale, call.now, reply["notes"], spent);
+  }
   reply["locks"] = Json::array();
   for (const auto& lock : held.locks) {
     reply["locks"].push_back(lock_json(lock, *settings, call.now));
@@ -189,7 +263,30 @@ Outcome run_explain(const Parts& parts, const Call& call) {
     if (!attempt.rule.empty()) one["rule"] = attempt.rule;
     reply["attempts"].push_back(std::move(one));
   }
+  reply["spent_credentials"] = std::move(spent);
   return reply;
+}
+
+Outcome run_note_change(const Parts& parts, const Call& call) {
+  if (!call.peer.may_change) {
+    return refuse(kExitPermission,
+                  "'note change' is for root and the daemon's user; this is " + call.peer.name);
+  }
+  const auto change = required_text(call.request, "change");
+  if (!change) return tl::unexpected<Refused>(change.error());
+  const auto target = required_text(call.request, "target");
+  if (!target) return tl::unexpected<Refused>(target.error());
+  const auto by = required_text(call.request, "by");
+  if (!by) return tl::unexpected<Refused>(by.error());
+  constexpr std::string_view kChanges[] = {"code add",     "code revoke", "user main-password",
+                                           "user add",     "user passwd", "user enable",
+                                           "user disable", "user delete", "user import"};
+  if (std::find(std::begin(kChanges), std::end(kChanges), *change) == std::end(kChanges)) {
+    return refuse(kExitBadData, "'change' is a command of saslatch that changes users.db");
+  }
+  parts.daemon.users_changed();
+  parts.audit.write(AdminEvent{call.now.wall, *change, *target, *by, true, ""});
+  return Json::object();
 }
 
 }  // namespace saslatch::control

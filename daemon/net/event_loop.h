@@ -32,6 +32,8 @@ class EventLoop {
   // Runs `task` on this loop's thread.
   void post(std::function<void()> task);
 
+  // Whether the caller is on this loop's thread.
+  [[nodiscard]] bool runs_here() const { return thread_.get_id() == std::this_thread::get_id(); }
   [[nodiscard]] size_t index() const { return index_; }
   [[nodiscard]] Now now() const { return clock_.read(); }
   [[nodiscard]] boost::asio::io_context& context() { return context_; }

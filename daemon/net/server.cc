@@ -129,6 +129,7 @@ std::vector<Error> Server::replace(std::vector<Endpoint> endpoints) {
 void Server::await_loops() {
   std::vector<std::future<void>> all;
   for (const auto& loop : loops_) {
+    if (loop->runs_here()) continue;  // the control loop, which reloads its own endpoints
     auto promise = std::make_shared<std::promise<void>>();
     all.push_back(promise->get_future());
     loop->post([promise = std::move(promise)] { promise->set_value(); });

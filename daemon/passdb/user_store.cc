@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "daemon/passdb/codes_db.h"
 #include "daemon/passdb/mask.h"
 #include "daemon/passdb/passwd_entry.h"
 #include "daemon/passdb/user_import.h"
@@ -18,12 +19,6 @@ using Kind = StoreError::Kind;
 using Time = UserStore::Time;
 
 constexpr std::string_view kCramMd5 = "CRAM-MD5";
-
-int64_t seconds(Time time) {
-  return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
-}
-
-Time from_seconds(int64_t seconds) { return Time(std::chrono::seconds(seconds)); }
 
 bool equal_scheme(std::string_view a, std::string_view b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
@@ -44,7 +39,8 @@ class UserStore::Impl {
       : database_(std::move(database)), state_dir_(std::move(state_dir)), random_(random) {}
 
   StoreResult<void> add(std::string_view name, const NewPassword& password, Time now);
-  StoreResult<void> set_password(std::string_view name, const NewPassword& password, Time now);
+  StoreResult<uint64_t> set_password(std::string_view name, const NewPassword& password, Time now,
+                                     bool keep_codes);
   StoreResult<void> set_enabled(std::string_view name, bool enabled, Time now);
   StoreResult<void> remove(std::string_view name);
   StoreResult<StoredUser> show(std::string_view name);
@@ -66,8 +62,12 @@ class UserStore::Impl {
   StoreResult<int64_t> insert_account(std::string_view name, bool enabled, Time now);
   StoreResult<void> insert_credentials(int64_t id, std::string_view name,
                                        const Credentials& credentials);
-  StoreResult<void> store_credentials(int64_t id, std::string_view name,
-                                      const Credentials& credentials, Time now);
+  // How many codes were revoked with it.
+  StoreResult<uint64_t> store_credentials(int64_t id, std::string_view name,
+                                          const Credentials& credentials, bool keep_codes,
+                                          Time now);
+  // Whether this stored password is all that the account has already.
+  StoreResult<bool> is_stored(int64_t id, std::string_view name, const Secret& stored);
   StoreResult<void> import_account(const ImportedAccount& account, const ImportOptions& options,
                                    Time now, ImportSummary& summary);
   StoreResult<std::optional<int64_t>> id_of(std::string_view name);
@@ -116,19 +116,8 @@ StoreResult<UserStore::Impl::Credentials> UserStore::Impl::make_credentials(
 
 template <typename Change>
 StoreResult<void> UserStore::Impl::in_transaction(const Change& change) {
-  if (auto begun = database_.run("BEGIN IMMEDIATE"); !begun) return broken(begun.error());
-  StoreResult<void> done = change();
-  if (done) {
-    if (auto committed = database_.run("COMMIT"); !committed) done = broken(committed.error());
-  }
-  if (!done) {
-    (void)database_.run("ROLLBACK");
-    key_.reset();  // its note may be undone as well
-    return done;
-  }
-  // An empty log does no harm where somebody restores the database file alone; if a reader is in
-  // the way, the next change does it.
-  (void)database_.run("PRAGMA wal_checkpoint(TRUNCATE)");
+  StoreResult<void> done = passdb::in_transaction(database_, state_dir_, change);
+  if (!done) key_.reset();  // its note may be undone as well
   return done;
 }
 
@@ -162,7 +151,7 @@ StoreResult<int64_t> UserStore::Impl::insert_account(std::string_view name, bool
                          "INSERT INTO accounts (name, enabled, created, changed) "
                          "VALUES (?1, ?2, ?3, ?3)");
   if (!insert) return tl::unexpected(insert.error());
-  (*insert)->text(1, name).integer(2, enabled ? 1 : 0).integer(3, seconds(now));
+  (*insert)->text(1, name).integer(2, enabled ? 1 : 0).integer(3, unix_seconds(now));
   if (auto done = (*insert)->run(); !done) return broken(done.error());
   return database_.last_rowid();
 }
@@ -195,18 +184,49 @@ StoreResult<void> UserStore::Impl::insert_credentials(int64_t id, std::string_vi
   return {};
 }
 
-StoreResult<void> UserStore::Impl::store_credentials(int64_t id, std::string_view name,
-                                                     const Credentials& credentials, Time now) {
+StoreResult<uint64_t> UserStore::Impl::store_credentials(int64_t id, std::string_view name,
+                                                         const Credentials& credentials,
+                                                         bool keep_codes, Time now) {
+  if (auto kept = remember_passwords(database_, name, id, unix_seconds(now)); !kept) {
+    return broken(kept.error());
+  }
+  SqlResult<uint64_t> revoked = 0;
+  if (!keep_codes) revoked = revoke_codes(database_, name, unix_seconds(now));
+  if (!revoked) return broken(revoked.error());
   auto clear = database_.prepare("DELETE FROM credentials WHERE account = ?1");
   if (!clear) return broken(clear.error());
   if (auto done = clear->integer(1, id).run(); !done) return broken(done.error());
-  if (auto done = insert_credentials(id, name, credentials); !done) return done;
+  if (auto done = insert_credentials(id, name, credentials); !done) {
+    return tl::unexpected(done.error());
+  }
   auto touch = database_.prepare("UPDATE accounts SET changed = ?2 WHERE id = ?1");
   if (!touch) return broken(touch.error());
-  if (auto done = touch->integer(1, id).integer(2, seconds(now)).run(); !done) {
+  if (auto done = touch->integer(1, id).integer(2, unix_seconds(now)).run(); !done) {
     return broken(done.error());
   }
-  return {};
+  return *revoked;
+}
+
+StoreResult<bool> UserStore::Impl::is_stored(int64_t id, std::string_view name,
+                                             const Secret& stored) {
+  auto query = database_.prepare("SELECT kind, data FROM credentials WHERE account = ?1");
+  if (!query) return broken(query.error());
+  query->integer(1, id);
+  bool same = false;
+  for (int rows = 0;; ++rows) {
+    const auto row = query->step();
+    if (!row) return broken(row.error());
+    if (!*row) return same;
+    if (rows > 0) return false;
+    if (query->column(0) != "sealed") {
+      same = query->column(1) == stored.reveal();
+      continue;
+    }
+    const auto key = sealing_key();
+    if (!key) return tl::unexpected(key.error());
+    const auto opened = open_sealed(**key, query->column(1), seal_place(name));
+    same = opened && opened->reveal() == stored.reveal();
+  }
 }
 
 StoreResult<void> UserStore::Impl::add(std::string_view name, const NewPassword& password,
@@ -235,19 +255,26 @@ StoreResult<void> UserStore::Impl::add(std::string_view name, const NewPassword&
   });
 }
 
-StoreResult<void> UserStore::Impl::set_password(std::string_view name, const NewPassword& password,
-                                                Time now) {
+StoreResult<uint64_t> UserStore::Impl::set_password(std::string_view name,
+                                                    const NewPassword& password, Time now,
+                                                    bool keep_codes) {
   const auto known = id_of(name);
   if (!known) return tl::unexpected(known.error());
   if (!*known) return no_such_account(name);
   const auto credentials = make_credentials(password);
   if (!credentials) return tl::unexpected(credentials.error());
-  return in_transaction([&]() -> StoreResult<void> {
+  uint64_t revoked = 0;
+  auto done = in_transaction([&]() -> StoreResult<void> {
     const auto id = id_of(name);
     if (!id) return tl::unexpected(id.error());
     if (!*id) return no_such_account(name);
-    return store_credentials(**id, name, *credentials, now);
+    const auto stored = store_credentials(**id, name, *credentials, keep_codes, now);
+    if (!stored) return tl::unexpected(stored.error());
+    revoked = *stored;
+    return {};
   });
+  if (!done) return tl::unexpected(done.error());
+  return revoked;
 }
 
 StoreResult<void> UserStore::Impl::set_enabled(std::string_view name, bool enabled, Time now) {
@@ -258,7 +285,7 @@ StoreResult<void> UserStore::Impl::set_enabled(std::string_view name, bool enabl
     auto set = database_.prepare(
         "UPDATE accounts SET enabled = ?2, changed = ?3 WHERE id = ?1 AND enabled != ?2");
     if (!set) return broken(set.error());
-    set->integer(1, **id).integer(2, enabled ? 1 : 0).integer(3, seconds(now));
+    set->integer(1, **id).integer(2, enabled ? 1 : 0).integer(3, unix_seconds(now));
     if (auto done = set->run(); !done) return broken(done.error());
     return {};
   });
@@ -270,6 +297,8 @@ StoreResult<void> UserStore::Impl::remove(std::string_view name) {
     if (!erase) return broken(erase.error());
     if (auto done = erase->text(1, name).run(); !done) return broken(done.error());
     if (database_.changes() == 0) return no_such_account(name);
+    // Whoever gets the name next must not meet the codes of the one before.
+    if (auto forgot = forget_owner(database_, name); !forgot) return broken(forgot.error());
     return {};
   });
 }
@@ -286,8 +315,8 @@ StoreResult<StoredUser> UserStore::Impl::show(std::string_view name) {
   if (!row) return broken(row.error());
   if (!*row) return no_such_account(name);
   user.enabled = account->column_integer(0) != 0;
-  user.created = from_seconds(account->column_integer(1));
-  user.changed = from_seconds(account->column_integer(2));
+  user.created = from_unix_seconds(account->column_integer(1));
+  user.changed = from_unix_seconds(account->column_integer(2));
   auto schemes =
       database_.prepare("SELECT scheme FROM credentials WHERE account = ?1 ORDER BY serial");
   if (!schemes) return broken(schemes.error());
@@ -318,8 +347,8 @@ StoreResult<void> UserStore::Impl::list(std::string_view mask,
       user_id = query->column_integer(0);
       user = StoredUser{std::string(query->column(1)),
                         query->column_integer(2) != 0,
-                        from_seconds(query->column_integer(3)),
-                        from_seconds(query->column_integer(4)),
+                        from_unix_seconds(query->column_integer(3)),
+                        from_unix_seconds(query->column_integer(4)),
                         {}};
     }
     if (!query->is_null(5)) user->schemes.emplace_back(query->column(5));
@@ -351,7 +380,15 @@ StoreResult<void> UserStore::Impl::import_account(const ImportedAccount& account
   if (auto done = set->integer(1, **known).integer(2, account.enabled ? 1 : 0).run(); !done) {
     return broken(done.error());
   }
-  return store_credentials(**known, account.name, credentials, now);
+  // The same file again, every night perhaps, changes no password.
+  const auto same = is_stored(**known, account.name, credentials.front());
+  if (!same) return tl::unexpected(same.error());
+  if (*same) return {};
+  const auto stored =
+      store_credentials(**known, account.name, credentials, options.keep_codes, now);
+  if (!stored) return tl::unexpected(stored.error());
+  summary.codes_revoked += *stored;
+  return {};
 }
 
 StoreResult<ImportSummary> UserStore::Impl::import(std::string_view passwd_file,
@@ -393,9 +430,9 @@ StoreResult<std::unique_ptr<UserStore>> UserStore::open(const std::string& state
 StoreResult<void> UserStore::add(std::string_view name, const NewPassword& password, Time now) {
   return impl_->add(name, password, now);
 }
-StoreResult<void> UserStore::set_password(std::string_view name, const NewPassword& password,
-                                          Time now) {
-  return impl_->set_password(name, password, now);
+StoreResult<uint64_t> UserStore::set_password(std::string_view name, const NewPassword& password,
+                                              Time now, bool keep_codes) {
+  return impl_->set_password(name, password, now, keep_codes);
 }
 StoreResult<void> UserStore::set_enabled(std::string_view name, bool enabled, Time now) {
   return impl_->set_enabled(name, enabled, now);

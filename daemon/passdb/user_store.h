@@ -38,11 +38,13 @@ struct ImportOptions {
   std::string_view default_scheme = "CRYPT";  // of passwords without a {SCHEME}
   bool lowercase = true;                      // names, as [usernames] has it
   bool replace = false;                       // an existing account gets the file's credentials
+  bool keep_codes = false;                    // ... and keeps its authorization codes
 };
 
 struct ImportSummary {
   uint64_t added = 0;
   uint64_t replaced = 0;
+  uint64_t codes_revoked = 0;
   // Fields that say nothing about logging in and are not kept (uid, gid, home, userdb_*), counted.
   std::map<std::string, uint64_t> dropped;
 };
@@ -66,10 +68,13 @@ class UserStore {
   using Time = std::chrono::system_clock::time_point;
 
   StoreResult<void> add(std::string_view name, const NewPassword& password, Time now);
-  // Replaces all credentials of the account.
-  StoreResult<void> set_password(std::string_view name, const NewPassword& password, Time now);
+  // Replaces all credentials of the account, remembers the old ones for a while (codes_db.h), and
+  // revokes its authorization codes unless `keep_codes`; how many.
+  StoreResult<uint64_t> set_password(std::string_view name, const NewPassword& password, Time now,
+                                     bool keep_codes = false);
   // No error if it is so already.
   StoreResult<void> set_enabled(std::string_view name, bool enabled, Time now);
+  // Its authorization codes go with it.
   StoreResult<void> remove(std::string_view name);
 
   StoreResult<StoredUser> show(std::string_view name);

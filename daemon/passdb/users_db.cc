@@ -5,7 +5,6 @@
 
 #include <cerrno>
 #include <chrono>
-#include <fstream>
 #include <system_error>
 #include <utility>
 
@@ -47,6 +46,42 @@ CREATE TABLE credentials (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
+// What version 2 added to version 1. Owners are never given an id twice, so that whoever has seen
+// one knows which came later. `serial` is a code's number as people see it, counted per owner.
+constexpr char kCodesSchema[] = R"sql(
+CREATE TABLE code_owners (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  name TEXT NOT NULL UNIQUE,
+  main_password TEXT NOT NULL DEFAULT '',
+  last_serial INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE TABLE codes (
+  owner INTEGER NOT NULL REFERENCES code_owners (id) ON DELETE CASCADE,
+  hash BLOB NOT NULL,
+  serial INTEGER NOT NULL,
+  label TEXT NOT NULL,
+  created INTEGER NOT NULL,
+  created_by TEXT NOT NULL,
+  expires INTEGER,
+  revoked INTEGER,
+  services TEXT NOT NULL,
+  networks TEXT NOT NULL,
+  sealed BLOB,
+  used INTEGER,
+  used_rip TEXT,
+  used_service TEXT,
+  PRIMARY KEY (owner, hash)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE old_passwords (
+  owner INTEGER NOT NULL REFERENCES code_owners (id) ON DELETE CASCADE,
+  serial INTEGER NOT NULL,
+  kind TEXT NOT NULL CHECK (kind IN ('hash', 'sealed', 'learned')),
+  data BLOB NOT NULL,
+  replaced INTEGER NOT NULL,
+  PRIMARY KEY (owner, serial)
+) STRICT, WITHOUT ROWID;
+)sql";
+
 constexpr std::string_view kKeyCheckPlace = "saslatch key-check";
 constexpr std::string_view kKeyCheckText = "this is the key";
 
@@ -69,31 +104,34 @@ StoreResult<int64_t> version_of(Database& database, const std::string& state_dir
   return *version;
 }
 
+// Makes the tables that are missing: all of them, or those that later versions added. One
+// transaction, so that kill -9 leaves a database of the one version or of the other.
 SqlResult<void> make_tables(Database& database) {
   if (auto begun = database.run("BEGIN IMMEDIATE"); !begun) return begun;
   // Another program may have made them while we waited for the lock.
   const auto version = database.query_integer("PRAGMA user_version");
-  if (version && *version == 0) {
+  SqlResult<void> made;
+  if (!version) made = tl::unexpected(version.error());
+  if (made && *version < 1) made = database.run(kSchema);
+  if (made && *version < kCodesVersion) made = database.run(kCodesSchema);
+  if (made && *version < kUsersDbVersion) {
     const std::string stamp = "PRAGMA application_id = " + std::to_string(kApplicationId) +
                               "; PRAGMA user_version = " + std::to_string(kUsersDbVersion);
-    auto made = database.run(kSchema);
-    if (made) made = database.run(stamp.c_str());
-    if (!made) {
-      (void)database.run("ROLLBACK");
-      return made;
-    }
+    made = database.run(stamp.c_str());
   }
-  return database.run("COMMIT");
+  if (made) made = database.run("COMMIT");
+  if (!made) (void)database.run("ROLLBACK");
+  return made;
 }
 
-// A short file of another kind would be taken for an empty database, and overwritten.
+// A short file of another kind would be taken for an empty database, and overwritten; of a longer
+// one SQLite says itself that it is none. By its size, not by its first bytes: closing a descriptor
+// of the file here would drop the locks of every connection that this process has to it (POSIX),
+// and the next program to close the database would take the log away from under them.
 bool is_foreign(const std::string& path) {
-  constexpr std::string_view kMagic("SQLite format 3\0", 16);
-  std::ifstream file(path, std::ios::binary);
-  char head[kMagic.size()];
-  file.read(head, sizeof head);
-  const std::string_view read(head, static_cast<size_t>(file.gcount()));
-  return !read.empty() && read != kMagic;
+  constexpr off_t kSmallestPage = 512;
+  struct stat status {};
+  return stat(path.c_str(), &status) == 0 && status.st_size > 0 && status.st_size < kSmallestPage;
 }
 
 bool is_not_empty(const std::string& path) {
@@ -204,7 +242,7 @@ StoreResult<Database> open_users_db_for_writing(const std::string& state_dir) {
   if (!ready) return tl::unexpected(store_error(ready.error(), state_dir));
   const auto version = version_of(*database, state_dir);
   if (!version) return tl::unexpected(version.error());
-  if (*version == 0) {
+  if (*version < kUsersDbVersion) {
     if (auto tables = make_tables(*database); !tables) {
       return tl::unexpected(store_error(tables.error(), state_dir));
     }
@@ -251,7 +289,7 @@ StoreResult<ReadOnlyUsersDb> open_users_db_for_reading(const std::string& state_
                                               " has no tables yet; `saslatch user list` or a "
                                               "start of saslatchd makes them");
     }
-    return ReadOnlyUsersDb{*std::move(database), is_frozen};
+    return ReadOnlyUsersDb{*std::move(database), is_frozen, *version};
   }
   return tl::unexpected(std::move(first));
 }
@@ -271,8 +309,12 @@ SqlResult<KeyCheck> check_key(Database& database, const Secret& key) {
 }
 
 SqlResult<bool> has_sealed(Database& database) {
-  const auto sealed =
-      database.query_integer("SELECT EXISTS (SELECT 1 FROM credentials WHERE kind = 'sealed')");
+  const auto version = database.query_integer("PRAGMA user_version");
+  if (!version) return tl::unexpected(version.error());
+  const auto sealed = database.query_integer(
+      *version < kCodesVersion ? "SELECT EXISTS (SELECT 1 FROM credentials WHERE kind = 'sealed')"
+                               : "SELECT EXISTS (SELECT 1 FROM credentials WHERE kind = 'sealed') "
+                                 "OR EXISTS (SELECT 1 FROM codes)");
   if (!sealed) return tl::unexpected(sealed.error());
   return *sealed != 0;
 }
@@ -286,7 +328,8 @@ StoreResult<SealingKey> key_for(Database& database, const std::string& state_dir
   if (!sealed) return tl::unexpected(store_error(sealed.error(), state_dir));
   auto key = *sealed ? load_secret_key(state_dir) : load_or_create_secret_key(state_dir, random);
   constexpr std::string_view kMend =
-      "; restore it from a backup, or set the passwords concerned again with --no-cram-md5";
+      "; restore it from a backup, or set the passwords concerned again with --no-cram-md5 and "
+      "make the codes anew";
   if (!key) {
     if (*sealed) key.error().message.append(kMend);
     return tl::unexpected(key.error());

@@ -14,16 +14,26 @@ namespace saslatch::passdb {
 // STATE-DIR/users.db, what UserStore and EmbeddedPassdb share: where it is, what is in it, and how
 // it is opened. SQLite in WAL mode, so that lookups never wait for a command that writes.
 //
-//   meta         key, value: `key-check`, sealed under the key file, tells whether it is the right
-//   one accounts     name, whether enabled, when made and changed (seconds since 1970) credentials
-//   those of an account, in the order they are tried; `kind` says how `data` is kept:
-//                `hash`    "{SCHEME}data", as it stands
-//                `sealed`  the same, sealed with AES-256-GCM under the key file: what is as good as
-//                a
-//                          password (CRAM-MD5, PLAIN). Associated data: seal_place()
+//   meta           key, value: `key-check`, sealed under the key file, tells whether it is the
+//   right
+//                  one
+//   accounts       name, whether enabled, when made and changed (seconds since 1970)
+//   credentials    those of an account, in the order they are tried; `kind` says how `data` is
+//   kept:
+//                  `hash`    "{SCHEME}data", as it stands
+//                  `sealed`  the same, sealed with AES-256-GCM under the key file: what is as good
+//                            as a password (CRAM-MD5, PLAIN). Associated data: seal_place()
+//   code_owners    accounts, of whichever passdb, that have authorization codes, a word on their
+//                  main password, or old passwords: codes_db.h
+//   codes          the codes of an owner
+//   old_passwords  the main passwords that an owner had
 //
-// `user_version` counts the schema's versions. An older program refuses a newer database.
-constexpr int kUsersDbVersion = 1;
+// `user_version` counts the schema's versions. An older program refuses a newer database; a newer
+// one upgrades an older database when it opens it for writing, in one transaction, and reads it as
+// it is where it cannot write: version 1 has no codes.
+constexpr int kUsersDbVersion = 2;
+// The first version with codes.
+constexpr int kCodesVersion = 2;
 
 // More credentials than this are not read: each may cost a hash.
 constexpr int kMaxCredentials = 32;
@@ -39,6 +49,7 @@ struct ReadOnlyUsersDb {
   // The directory could not be written to, and the file was read as one that never changes: the
   // connection sees no later change and must be used once only.
   bool frozen = false;
+  int64_t version = kUsersDbVersion;
 };
 
 // Opens an existing database for lookups, on a read-only directory too. Makes nothing.
@@ -47,10 +58,33 @@ StoreResult<ReadOnlyUsersDb> open_users_db_for_reading(const std::string& state_
 // What an error of SQLite means for an administrator.
 StoreError store_error(const SqlError& error, const std::string& state_dir);
 
+// Runs `change` (a StoreResult<void>()) in one transaction, which is undone if it or the commit
+// fails.
+template <typename Change>
+StoreResult<void> in_transaction(Database& database, const std::string& state_dir,
+                                 const Change& change) {
+  const auto broken = [&](const SqlError& error) {
+    return tl::unexpected(store_error(error, state_dir));
+  };
+  if (auto begun = database.run("BEGIN IMMEDIATE"); !begun) return broken(begun.error());
+  StoreResult<void> done = change();
+  if (done) {
+    if (auto committed = database.run("COMMIT"); !committed) done = broken(committed.error());
+  }
+  if (!done) {
+    (void)database.run("ROLLBACK");
+    return done;
+  }
+  // An empty log does no harm where somebody restores the database file alone; if a reader is in
+  // the way, the next change does it.
+  (void)database.run("PRAGMA wal_checkpoint(TRUNCATE)");
+  return done;
+}
+
 // What a sealed credential is tied to, so that it opens in its own row's place only.
 [[nodiscard]] std::string seal_place(std::string_view account);
 
-// Whether any credential depends on the key file.
+// Whether any credential or code depends on the key file.
 SqlResult<bool> has_sealed(Database& database);
 
 // What to tell an administrator whose key file is not the one of his database.

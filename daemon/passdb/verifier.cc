@@ -4,11 +4,14 @@
 #include <atomic>
 #include <utility>
 
+#include "daemon/audit/audit.h"
+#include "daemon/passdb/code_text.h"
 #include "daemon/passdb/log_limit.h"
 #include "daemon/password/dummy.h"
 #include "daemon/password/stored_password.h"
 #include "daemon/password/verdict_cache.h"
 #include "daemon/password/verify.h"
+#include "protocol/base/crypto/digest.h"
 
 namespace saslatch::passdb {
 namespace {
@@ -21,6 +24,42 @@ bool is_allowed_from(const Account& account, const std::optional<IpAddress>& rip
   if (!rip) return account.allow_local;
   return std::any_of(account.allow_nets->begin(), account.allow_nets->end(),
                      [&rip](const Network& network) { return network.contains(*rip); });
+}
+
+Shown shown_by(const CheckRequest& request) {
+  if (const auto* given = std::get_if<PasswordCredential>(&request.credential)) {
+    return ShownPassword{given->password.reveal()};
+  }
+  const auto& given = std::get<CramMd5Credential>(request.credential);
+  return ShownDigest{given.challenge, given.digest};
+}
+
+std::string name_of(const FoundCode& code) {
+  return code_credential(std::to_string(code.id), code.label);
+}
+
+// Why the code does not let in; nullopt if it does.
+std::optional<Spent::Why> why_not(const FoundCode& code, const CheckRequest& request) {
+  switch (code.state) {
+    case CodeState::kRevoked:
+      return Spent::Why::kRevoked;
+    case CodeState::kExpired:
+      return Spent::Why::kExpired;
+    case CodeState::kActive:
+      break;
+  }
+  if (!code.is_for(request.service)) return Spent::Why::kService;
+  if (!code.is_allowed_from(request.rip)) return Spent::Why::kNetwork;
+  return std::nullopt;
+}
+
+// Differs when any stored credential does. Of hashes, never shown.
+std::string stamp_of(const Account& account) {
+  std::string all;
+  for (const Secret& stored : account.credentials) all.append(stored.reveal()).append(1, '\0');
+  std::string stamp = digest(Hash::kSha256, all);
+  wipe(all);
+  return stamp;
 }
 
 // What the stored credentials of one account said together.
@@ -36,8 +75,9 @@ struct Tried {
 class Verifier::Impl {
  public:
   Impl(std::vector<std::shared_ptr<Passdb>> chain, Log& log, Random& random,
-       std::chrono::milliseconds verdicts_last)
+       std::chrono::milliseconds verdicts_last, CodeRules codes)
       : chain_(std::move(chain)),
+        codes_(std::move(codes)),
         verdicts_(verdicts_last, random),
         down_(chain_.size()),
         log_(log),
@@ -50,6 +90,7 @@ class Verifier::Impl {
   void judge_somewhere(const CheckRequest& request, const Passdb* passdb, Lookup found,
                        std::function<void(CheckResult)> done,
                        const HashElsewhere& hash_elsewhere) const;
+  [[nodiscard]] const CodeRules& codes() const { return codes_; }
   [[nodiscard]] std::optional<CheckResult> check_inline(const CheckRequest& request) const;
   bool list(std::string_view mask, const std::function<bool(std::string_view)>& each) const;
   [[nodiscard]] std::vector<PassdbStatus> status() const;
@@ -69,9 +110,12 @@ class Verifier::Impl {
   [[nodiscard]] bool is_slow(const CheckRequest& request, const Lookup& found,
                              const Parsed& parsed) const;
   [[nodiscard]] CheckResult judge(const CheckRequest& request, const Passdb* passdb,
-                                  const Lookup& found, const Parsed& parsed) const;
+                                  const Lookup& found, const Parsed& parsed, CodeFacts facts) const;
   [[nodiscard]] CheckResult judge_account(const CheckRequest& request, const Passdb& passdb,
-                                          const Account& account, const Parsed& parsed) const;
+                                          const Account& account, const Parsed& parsed,
+                                          CodeFacts facts) const;
+  [[nodiscard]] bool may_use_main_password(const CheckRequest& request, const CodeFacts& facts,
+                                           const Passdb& passdb, const Account& account) const;
   [[nodiscard]] Tried try_credentials(const CheckRequest& request, const Passdb& passdb,
                                       const Account& account, const Parsed& parsed) const;
   // Spends what a check usually costs. False if there was no memory for it: a stored password
@@ -86,6 +130,7 @@ class Verifier::Impl {
             const Account& account, std::string cause, Time now) const;
 
   const std::vector<std::shared_ptr<Passdb>> chain_;
+  const CodeRules codes_;
   mutable password::VerdictCache verdicts_;
   mutable std::vector<std::atomic<bool>> down_;  // what was logged last of each passdb
   Log& log_;
@@ -230,8 +275,35 @@ Tried Verifier::Impl::try_credentials(const CheckRequest& request, const Passdb&
   return tried;
 }
 
+// Whether the account's main password, which was right, lets in.
+bool Verifier::Impl::may_use_main_password(const CheckRequest& request, const CodeFacts& facts,
+                                           const Passdb& passdb, const Account& account) const {
+  if (request.main_password_only) return true;
+  password::MainPassword word = codes_.main_password.of(request.service);
+  if (!facts.main_password.empty()) {
+    const auto own = password::MainPasswordRules::parse(facts.main_password);
+    if (!own) {
+      // What cannot be read opens nothing; the database was written by something else.
+      warn("main-password-damaged", "an account's main-password cannot be read; it is refused",
+           passdb, account, own.error().message, request.now);
+      return false;
+    }
+    word = own->of(request.service);
+  }
+  switch (word) {
+    case password::MainPassword::kAllowed:
+      return true;
+    case password::MainPassword::kRefused:
+      return false;
+    case password::MainPassword::kRefusedIfCodes:
+      break;
+  }
+  return !facts.has_codes;
+}
+
 CheckResult Verifier::Impl::judge_account(const CheckRequest& request, const Passdb& passdb,
-                                          const Account& account, const Parsed& parsed) const {
+                                          const Account& account, const Parsed& parsed,
+                                          CodeFacts facts) const {
   CheckResult result{.outcome = Outcome::kBadCredential,
                      .account = account.name,
                      .nodelay = account.nodelay,
@@ -244,21 +316,49 @@ CheckResult Verifier::Impl::judge_account(const CheckRequest& request, const Pas
   }
   const auto* given = std::get_if<PasswordCredential>(&request.credential);
   const bool may_enter = !account.disabled && is_allowed_from(account, request.rip);
-  const auto let_in = [&result] {
+  const auto let_in = [&result](std::string credential) {
     result.outcome = Outcome::kOk;
-    result.credential = "password";
+    result.credential = std::move(credential);
     return std::move(result);
   };
-  if (account.nopassword && may_enter && given != nullptr && !given->password.empty()) {
-    return let_in();
+  if (facts.found && !request.main_password_only) {
+    const auto why = why_not(*facts.found, request);
+    if (!why && may_enter) {
+      result.code = std::move(facts.found);
+      return let_in(name_of(*result.code));
+    }
+    if (why) result.spent = Spent{*why, name_of(*facts.found), facts.found->since};
+  }
+  // From here on it takes as long as any wrong password.
+  const auto main_password_lets_in = [&] {
+    if (may_use_main_password(request, facts, passdb, account)) return true;
+    result.spent = Spent{Spent::Why::kMainPassword, "password", {}};
+    return false;
+  };
+  if (account.nopassword && !request.main_password_only && may_enter && given != nullptr &&
+      !given->password.empty() && facts.trouble.empty() && main_password_lets_in()) {
+    return let_in("password");
   }
 
   Tried tried = try_credentials(request, passdb, account, parsed);
   if (!tried.ran && !run_dummy(request)) tried.no_memory = true;
   result.remembered = tried.remembered;
-  if (tried.matched && may_enter) return let_in();
+  if (tried.matched && may_enter && facts.trouble.empty() && main_password_lets_in()) {
+    return let_in("password");
+  }
+  if (!tried.matched && !result.spent) {
+    if (facts.old_password) {
+      result.spent = Spent{Spent::Why::kOldPassword, "password", facts.old_password};
+    } else {
+      result.slow = std::move(facts.slow);
+    }
+  }
   if (account.disabled) {
     result.outcome = Outcome::kDisabled;
+  } else if (!facts.trouble.empty()) {
+    warn("codes-unreadable", "an account's authorization codes cannot be read", passdb, account,
+         facts.trouble, request.now);
+    result.outcome = Outcome::kUnavailable;
   } else if (tried.no_memory && !tried.matched) {
     warn("no-memory", "a password could not be checked for want of memory", passdb, account,
          "the hash asks for more than the system gives now", request.now);
@@ -272,9 +372,10 @@ CheckResult Verifier::Impl::judge_account(const CheckRequest& request, const Pas
 }
 
 CheckResult Verifier::Impl::judge(const CheckRequest& request, const Passdb* passdb,
-                                  const Lookup& found, const Parsed& parsed) const {
+                                  const Lookup& found, const Parsed& parsed,
+                                  CodeFacts facts) const {
   if (const auto* account = std::get_if<Account>(&found)) {
-    return judge_account(request, *passdb, *account, parsed);
+    return judge_account(request, *passdb, *account, parsed, std::move(facts));
   }
   CheckResult result{.outcome = Outcome::kUnavailable,
                      .account = request.username,
@@ -322,9 +423,14 @@ std::optional<CheckResult> Verifier::Impl::check_inline(const CheckRequest& requ
     return std::nullopt;
   }
   const auto [passdb, found] = find_now(request);
+  // Codes are on a disk: what is known in memory tells who has none.
+  if (const auto* account = std::get_if<Account>(&found);
+      account != nullptr && codes_.book && codes_.book->may_know(account->name)) {
+    return std::nullopt;
+  }
   const Parsed parsed = parse_all(request, found);
   if (is_slow(request, found, parsed)) return std::nullopt;
-  return judge(request, passdb, found, parsed);
+  return judge(request, passdb, found, parsed, {});
 }
 
 // Here, or by `hash_elsewhere` where that is given and a slow hash stands before the answer.
@@ -332,18 +438,27 @@ void Verifier::Impl::judge_somewhere(const CheckRequest& request, const Passdb* 
                                      Lookup found, std::function<void(CheckResult)> done,
                                      const HashElsewhere& hash_elsewhere) const {
   Parsed parsed = parse_all(request, found);
-  if (!hash_elsewhere || !is_slow(request, found, parsed)) {
-    return done(judge(request, passdb, found, parsed));
+  CodeFacts facts;
+  if (const auto* account = std::get_if<Account>(&found); account != nullptr && codes_.book) {
+    facts = codes_.book->find(account->name, shown_by(request), request.wall);
+  }
+  // A code that lets in needs no hash.
+  const bool is_code =
+      facts.found && !request.main_password_only && !why_not(*facts.found, request);
+  if (!hash_elsewhere || is_code || !is_slow(request, found, parsed)) {
+    return done(judge(request, passdb, found, parsed, std::move(facts)));
   }
   struct Waiting {
     Lookup found;
     Parsed parsed;
+    CodeFacts facts;
     std::function<void(CheckResult)> done;
   };
-  auto waiting =
-      std::make_shared<Waiting>(Waiting{std::move(found), std::move(parsed), std::move(done)});
+  auto waiting = std::make_shared<Waiting>(
+      Waiting{std::move(found), std::move(parsed), std::move(facts), std::move(done)});
   hash_elsewhere([this, &request, passdb, waiting = std::move(waiting)] {
-    waiting->done(judge(request, passdb, waiting->found, waiting->parsed));
+    waiting->done(
+        judge(request, passdb, waiting->found, waiting->parsed, std::move(waiting->facts)));
   });
 }
 
@@ -379,9 +494,28 @@ std::vector<PassdbStatus> Verifier::Impl::status() const {
   return all;
 }
 
+std::string_view to_string(Spent::Why why) {
+  switch (why) {
+    case Spent::Why::kRevoked:
+      return "revoked";
+    case Spent::Why::kExpired:
+      return "expired";
+    case Spent::Why::kService:
+      return "service";
+    case Spent::Why::kNetwork:
+      return "network";
+    case Spent::Why::kOldPassword:
+      return "old-password";
+    case Spent::Why::kMainPassword:
+      break;
+  }
+  return "main-password";
+}
+
 Verifier::Verifier(std::vector<std::shared_ptr<Passdb>> chain, Log& log, Random& random,
-                   std::chrono::milliseconds verdicts_last)
-    : impl_(std::make_unique<const Impl>(std::move(chain), log, random, verdicts_last)) {}
+                   std::chrono::milliseconds verdicts_last, CodeRules codes)
+    : impl_(std::make_unique<const Impl>(std::move(chain), log, random, verdicts_last,
+                                         std::move(codes))) {}
 
 Verifier::~Verifier() = default;
 
@@ -400,6 +534,53 @@ void Verifier::check(const CheckRequest& request, std::function<void(CheckResult
 }
 
 void Verifier::sweep(Time now) const { impl_->sweep(now); }
+
+bool Verifier::may_be_code(const CheckRequest& request) const {
+  const CodeRules& codes = impl_->codes();
+  if (!codes.book || codes.book->is_empty() || request.main_password_only) return false;
+  const auto* given = std::get_if<PasswordCredential>(&request.credential);
+  return given == nullptr || normalise_code(given->password.reveal()).has_value();
+}
+
+void Verifier::find_device(const CheckRequest& request,
+                           std::function<void(std::optional<CodeBook::Time>)> done) const {
+  impl_->ask(
+      0, false, request.username, request.now,
+      [this, &request, done = std::move(done)](const Passdb*, const Lookup& found) {
+        const auto* account = std::get_if<Account>(&found);
+        if (account == nullptr || account->disabled || !is_allowed_from(*account, request.rip)) {
+          return done(std::nullopt);
+        }
+        const CodeFacts facts =
+            impl_->codes().book->find(account->name, shown_by(request), request.wall);
+        if (!facts.found || why_not(*facts.found, request)) return done(std::nullopt);
+        done(facts.found->used);
+      });
+}
+
+void Verifier::find_stamp(std::string username, Time now,
+                          std::function<void(std::string)> done) const {
+  impl_->ask(0, false, std::move(username), now,
+             [done = std::move(done)](const Passdb*, const Lookup& found) {
+               const auto* account = std::get_if<Account>(&found);
+               done(account != nullptr && !account->disabled ? stamp_of(*account) : "");
+             });
+}
+
+std::optional<Spent> Verifier::recognise_later(const CheckRequest& request,
+                                               const CheckResult& result) const {
+  const auto* given = std::get_if<PasswordCredential>(&request.credential);
+  if (result.slow.empty() || given == nullptr) return std::nullopt;
+  const auto replaced = impl_->codes().book->try_slow(result.account, result.slow,
+                                                      given->password.reveal(), request.wall);
+  if (!replaced) return std::nullopt;
+  return Spent{Spent::Why::kOldPassword, "password", replaced};
+}
+
+void Verifier::note_use(const CheckRequest& request, const CheckResult& result) const {
+  if (!result.code) return;
+  impl_->codes().book->note_use(*result.code, request.rip, request.service, request.wall);
+}
 
 void Verifier::lookup(std::string username, Time now, std::function<void(Lookup)> done) const {
   impl_->ask(0, false, std::move(username), now,

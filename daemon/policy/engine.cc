@@ -64,6 +64,7 @@ Decision Engine::Impl::reserve(const AttemptFacts& facts, Time now, const Waiter
       body->trusted = is_in(settings.trusted, *body->rip);
     }
     body->shared = !body->rip || is_in(settings.shared, *body->rip);
+    body->device = facts.device_used && now - *facts.device_used < settings.familiar_for;
     body->familiar = is_familiar(mine, body->user_key, body->network, settings, now);
   }
   body->counted = !body->trusted;
@@ -77,7 +78,7 @@ Decision Engine::Impl::admit_account(Ticket& ticket, std::string_view account, T
   const uint64_t account_key = keys_.user(account);
   if (account_key == body.user_key) {
     Decision same;
-    same.familiar = body.familiar;
+    same.familiar = body.device || body.familiar;
     same.trusted = body.trusted;
     return same;
   }
@@ -99,7 +100,7 @@ Decision Engine::Impl::admit_account(Ticket& ticket, std::string_view account, T
 Decision Engine::Impl::decide(std::unique_ptr<Body>& body, bool account, Time now,
                               const Waiter& waiter) {
   Decision decision;
-  decision.familiar = body->familiar || body->account_familiar;
+  decision.familiar = body->device || body->familiar || body->account_familiar;
   decision.trusted = body->trusted;
   const size_t before = body->holds.size();
   Refusal refusal;

@@ -25,6 +25,10 @@ struct AttemptFacts {
   std::optional<IpAddress> rip;  // absent (none sent, or no address): the shared source `unknown`
   // Absent where the mechanism does not show it (CRAM-MD5). Only a keyed fingerprint is kept.
   std::optional<std::string_view> password;
+  // The credential is an authorization code that was used before, the last time then: a device that
+  // was here before, whatever its network is now. Rules that spare the familiar spare it, as long
+  // after that as `familiar-for` says.
+  std::optional<Time> device_used = {};
 };
 
 // Called once, when it is worth to call reserve() again, from any thread that calls the engine and
@@ -103,7 +107,7 @@ struct NewLock {
 struct Settled {
   bool repeat = false;       // this wrong password was seen for this user within the hour
   Duration hold{};           // a delay rule wants the answer, right or wrong, held this long in all
-  std::optional<Hit> would;    // observe: a delay, or the account's rules
+  std::optional<Hit> would;  // observe: a delay, or the account's rules
   std::optional<Hit> delayed;  // enforce: what `hold` is for
   std::vector<NewLock> locks;  // empty in observe mode
   uint64_t journalled = 0;     // as in Hit: of a lock set, or the network made familiar
@@ -189,8 +193,9 @@ class Engine {
                                        const Waiter& waiter);
 
   // The attempt is verified; the ticket is over. Call it for a cancelled attempt too. An empty
-  // ticket settles nothing.
-  Settled settle(Ticket ticket, Outcome outcome, Time now);
+  // ticket settles nothing. `recognised` names a credential that is no guess (a revoked code, an
+  // old password), which makes its repetitions known where the mechanism shows no password.
+  Settled settle(Ticket ticket, Outcome outcome, Time now, std::string_view recognised = {});
 
   [[nodiscard]] bool is_trusted(const std::optional<IpAddress>& rip) const;
   [[nodiscard]] std::shared_ptr<const Settings> settings() const;

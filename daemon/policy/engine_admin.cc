@@ -319,7 +319,8 @@ Decision Engine::admit_account(Ticket& ticket, std::string_view account, Time no
   if (!ticket) return {};
   return impl_->admit_account(ticket, account, now, waiter);
 }
-Settled Engine::settle(Ticket ticket, Outcome outcome, Time now) {
+Settled Engine::settle(Ticket ticket, Outcome outcome, Time now, std::string_view recognised) {
+  if (ticket && !recognised.empty()) impl_->recognise(*ticket.body_, recognised);
   return ticket ? impl_->settle(*ticket.body_, outcome, now) : Settled{};
 }
 bool Engine::is_trusted(const std::optional<IpAddress>& rip) const {

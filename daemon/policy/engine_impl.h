@@ -37,6 +37,9 @@ struct Ticket::Body {
   std::optional<Network> network;  // as [policy] cuts it; absent: the source `unknown`
   uint32_t tag = 0;                // of `network`, for give_back()
   std::optional<uint64_t> fingerprint;
+  // In place of a fingerprint, known only after the check: no reservation goes by it.
+  std::optional<uint64_t> recognised;
+  bool device = false;  // a code that was used before, wherever it comes from now
   bool shared = false;
   bool trusted = false;
   bool counted = true;  // false: trusted, or observe would have refused it
@@ -53,7 +56,7 @@ struct Ticket::Body {
     return count != Count::kDistinctUsers || !user.empty();
   }
   [[nodiscard]] bool is_familiar_for(bool as_account) const {
-    return as_account ? account_familiar : familiar;
+    return device || (as_account ? account_familiar : familiar);
   }
   // Whom it is counted for, as an administrator reads it.
   [[nodiscard]] std::string subject_text(const Hold& hold) const;
@@ -105,6 +108,8 @@ class Engine::Impl {
 
   // engine_settle.cc
   Settled settle(Body& body, Outcome outcome, Time now);
+  // The credential is one that is known: its repetitions are.
+  void recognise(Body& body, std::string_view credential) const;
 
   // engine_store.cc
   void sweep(Time now);

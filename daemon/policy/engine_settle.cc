@@ -51,6 +51,10 @@ Duration lasts_at(const Rule& rule, uint32_t level) {
 
 }  // namespace
 
+void Engine::Impl::recognise(Body& body, std::string_view credential) const {
+  body.recognised = keyed_hash(fingerprint_key_, 1, credential) >> 16;
+}
+
 Settled Engine::Impl::settle(Body& body, Outcome outcome, Time now) {
   Settled settled;
   if (body.counted) {

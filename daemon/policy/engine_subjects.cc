@@ -31,9 +31,10 @@ uint64_t Ticket::Body::token_for(const Hold& hold, Count count) const {
 }
 
 std::optional<uint64_t> Ticket::Body::repeat_key(const Hold& hold) const {
-  if (!fingerprint) return std::nullopt;
+  const std::optional<uint64_t> known = fingerprint ? fingerprint : recognised;
+  if (!known) return std::nullopt;
   const Group& group = config->groups[hold.group];
-  return mix(hold.subject, mix(mix(hold.who, *fingerprint), group.kind()));
+  return mix(hold.subject, mix(mix(hold.who, *known), group.kind()));
 }
 
 uint32_t Engine::Impl::tag_of(const std::optional<Network>& network) const {

@@ -62,6 +62,11 @@ AuthEvent event_of(const ClientFacts& client, Now now) {
   return event;
 }
 
+// To the policy's clock, which may stand apart from the calendar's by what that was set meanwhile.
+Wall as_policy_time(std::chrono::system_clock::time_point at, Now now) {
+  return std::chrono::floor<microseconds>(at) + (now.policy - now.wall);
+}
+
 void record(AttemptServices& services, AuthEvent event) {
   services.metrics.count(event);
   services.audit.write(std::move(event));
@@ -84,6 +89,19 @@ class Attempt::Job final : public QueuedCheck {
   std::function<void()> run_;
 };
 
+// The look for a known device, on its way through the queue.
+class Attempt::DeviceJob final : public QueuedCheck {
+ public:
+  explicit DeviceJob(std::shared_ptr<Attempt> attempt)
+      : QueuedCheck(false, attempt->origin_.connection, attempt->answer_by()),
+        attempt_(std::move(attempt)) {}
+  void run() override { attempt_->find_device(); }
+  void overload() override { attempt_->on_device(std::nullopt); }
+
+ private:
+  std::shared_ptr<Attempt> attempt_;
+};
+
 Attempt::Attempt(AttemptServices& services, std::shared_ptr<const Settings> settings, Origin origin,
                  AttemptRequest request, Now arrived)
     : services_(services),
@@ -99,6 +117,8 @@ Attempt::Attempt(AttemptServices& services, std::shared_ptr<const Settings> sett
   question_.service = client_.service;
   question_.credential = std::move(request.credential);
   question_.now = arrived.mono;
+  question_.wall = arrived.wall;
+  question_.main_password_only = request.main_password_only;
   question_.admit_account = [this](const std::string& account) { return admit_account(account); };
 }
 
@@ -130,7 +150,8 @@ std::optional<Answer> Attempt::reserve(Now now) {
   const auto* const password = std::get_if<passdb::PasswordCredential>(&question_.credential);
   const policy::AttemptFacts facts{
       question_.username, client_.rip,
-      password != nullptr ? std::optional(password->password.reveal()) : std::nullopt};
+      password != nullptr ? std::optional(password->password.reveal()) : std::nullopt,
+      device_used_ != Wall{} ? std::optional(device_used_) : std::nullopt};
   const policy::Waiter waiter = [mailbox = origin_.mailbox, key = origin_.key] {
     if (const auto box = mailbox.lock()) box->wake(key);
   };
@@ -138,29 +159,72 @@ std::optional<Answer> Attempt::reserve(Now now) {
   switch (decision_.verdict) {
     case policy::Verdict::kAllow:
       ticket_ = std::move(decision_.ticket);
+      if (decision_.would && may_be_spared_device()) break;  // it would not have been refused
       return check();
     case policy::Verdict::kWait:
       return std::nullopt;
-    case policy::Verdict::kRefuse: {
-      if (!claim()) return std::nullopt;
-      AuthEvent refused = event(AuthOutcome::kRefused, cause_of(decision_.hit->cause), now);
-      refused.rule = decision_.hit->rule;
-      refused.subject = decision_.hit->subject;
-      record(services_, std::move(refused));
-      Answer answer = fail_answer(decision_.hold, true);
-      if (decision_.answer == policy::Answer::kTemporary) answer.kind = AnswerKind::kTemporary;
-      is_on_loop_ = true;
-      found_.reset();
-      answer_when_durable(std::move(answer), decision_.hit->journalled);
-      is_on_loop_ = false;
-      return std::move(found_);
-    }
+    case policy::Verdict::kRefuse:
+      if (may_be_spared_device()) break;
+      return refuse(now);
     case policy::Verdict::kOverload:
-      break;
+      if (!claim()) return std::nullopt;
+      record(services_, event(AuthOutcome::kTemporary, AuthCause::kOverload, now));
+      return Answer{AnswerKind::kTemporary, question_.username, now.mono};
   }
+  device_asked_ = true;
+  ticket_ = {};
+  services_.lookups.submit(std::make_unique<DeviceJob>(shared_from_this()));
+  return std::nullopt;  // what comes of it comes by mail
+}
+
+std::optional<Answer> Attempt::refuse(Now now) {
   if (!claim()) return std::nullopt;
-  record(services_, event(AuthOutcome::kTemporary, AuthCause::kOverload, now));
-  return Answer{AnswerKind::kTemporary, question_.username, now.mono};
+  AuthEvent refused = event(AuthOutcome::kRefused, cause_of(decision_.hit->cause), now);
+  refused.rule = decision_.hit->rule;
+  refused.subject = decision_.hit->subject;
+  record(services_, std::move(refused));
+  Answer answer = fail_answer(decision_.hold, true);
+  if (decision_.answer == policy::Answer::kTemporary) answer.kind = AnswerKind::kTemporary;
+  const bool on_loop = std::this_thread::get_id() == loop_thread_;
+  if (on_loop) {
+    is_on_loop_ = true;
+    found_.reset();
+  }
+  answer_when_durable(std::move(answer), decision_.hit->journalled);
+  if (!on_loop) return std::nullopt;
+  is_on_loop_ = false;
+  return std::exchange(found_, std::nullopt);
+}
+
+bool Attempt::may_be_spared_device() const {
+  if (device_asked_) return false;
+  const auto& hit = decision_.hit ? decision_.hit : decision_.would;
+  if (!hit || hit->rule == policy::kAdministrator) return false;
+  if (!settings_->verifier->may_be_code(question_)) return false;
+  const auto settings = services_.policy.settings();
+  return std::any_of(settings->rules.begin(), settings->rules.end(), [&](const auto& rule) {
+    return rule.name == hit->rule && rule.spare_familiar;
+  });
+}
+
+void Attempt::find_device() {
+  settings_->verifier->find_device(
+      question_,
+      [self = shared_from_this()](std::optional<std::chrono::system_clock::time_point> used) {
+        const Now now = self->services_.time.read();
+        self->on_device(used ? std::optional(as_policy_time(*used, now)) : std::nullopt);
+      });
+}
+
+// On whatever thread; the policy is asked again on the session's.
+void Attempt::on_device(std::optional<Wall> used) {
+  if (!used && decision_.verdict == policy::Verdict::kRefuse) {
+    const Now now = services_.time.read();
+    if (auto answer = refuse(now)) deliver(*std::move(answer));
+    return;
+  }
+  device_used_ = used.value_or(Wall{});
+  if (const auto box = origin_.mailbox.lock()) box->wake(origin_.key);
 }
 
 std::optional<Answer> Attempt::check() {
@@ -228,6 +292,7 @@ void Attempt::on_checked(passdb::CheckResult result) {
     case Outcome::kOk:
       counted = policy::Outcome::kSuccess;
       decided = event(AuthOutcome::kOk, std::nullopt, now);
+      settings_->verifier->note_use(question_, result);
       decided.credential = std::move(result.credential);
       answer.kind = AnswerKind::kOk;
       answer.user = std::move(result.account);
@@ -263,10 +328,15 @@ void Attempt::on_checked(passdb::CheckResult result) {
       break;
     }
   }
+  if (result.spent) {
+    decided.credential = result.spent->credential;
+    decided.why = to_string(result.spent->why);
+  }
   note_would(decided, decision_.would);
   if (ticket_) {
-    const policy::Settled settled =
-        services_.policy.settle(std::move(ticket_), counted, now.policy);
+    const policy::Settled settled = services_.policy.settle(
+        std::move(ticket_), counted, now.policy,
+        result.spent ? decided.why + '\0' + decided.credential : std::string());
     decided.repeat = settled.repeat;
     if (!decided.would) note_would(decided, settled.would);
     journalled = std::max(journalled, settled.journalled);
@@ -286,9 +356,35 @@ void Attempt::on_checked(passdb::CheckResult result) {
                                       {}});
     }
   }
+  const bool is_new_guess = !decided.repeat && decided.outcome == AuthOutcome::kFail;
   record(services_, std::move(decided));
   if (answer.kind == AnswerKind::kTemporary) answer.user = question_.username;
   answer_when_durable(std::move(answer), journalled);
+  if (result.spent) note_spent(result.account, *result.spent, now);
+  // Behind the answer: the check of an old hash must make no wrong password slower. Never on the
+  // loop, where no slow hash was found.
+  if (is_new_guess && !result.slow.empty()) {
+    if (const auto old = settings_->verifier->recognise_later(question_, result)) {
+      note_spent(result.account, *old, now);
+    }
+  }
+}
+
+void Attempt::note_spent(const std::string& account, const passdb::Spent& spent, Now now) {
+  if (services_.stale == nullptr) return;
+  const bool due = services_.stale->note(account, spent, client_.rip, now.wall);
+  if (!due || !spent.is_stale()) return;
+  StaleCredentialEvent stale;
+  stale.ts = now.wall;
+  stale.user = account;
+  stale.rip = client_.rip ? client_.rip->to_string() : client_.rip_text;
+  stale.mech = client_.mechanism;
+  stale.service = client_.service;
+  stale.listener = client_.listener;
+  stale.credential = spent.credential;
+  stale.why = to_string(spent.why);
+  stale.since = spent.since;
+  services_.audit.write(std::move(stale));
 }
 
 void Attempt::on_overload() {

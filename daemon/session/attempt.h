@@ -16,6 +16,7 @@
 #include "daemon/session/check_queue.h"
 #include "daemon/session/session.h"
 #include "daemon/session/settings.h"
+#include "daemon/session/stale_watch.h"
 #include "protocol/base/ip_address.h"
 #include "protocol/base/random.h"
 
@@ -42,6 +43,8 @@ struct AttemptRequest {
   std::string authcid;  // as sent
   std::string authzid;  // empty: none
   Credential credential;
+  // Only the account's own main password will do (CheckRequest::main_password_only).
+  bool main_password_only = false;
 };
 
 // Tells when a change of the policy's state is safe from kill -9. Thread-safe.
@@ -65,6 +68,7 @@ struct AttemptServices {
   Random& random;
   const TimeSource& time;
   Durability& durability;
+  StaleWatch* stale = nullptr;  // null: nobody watches
 };
 
 // One attempt from its credential to its answer: normalises the name, asks the policy, has the
@@ -101,12 +105,22 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
 
  private:
   class Job;
+  class DeviceJob;
 
   [[nodiscard]] std::optional<Answer> reserve(Now now);
+  // Answers that the policy refuses the attempt: decision_.
+  [[nodiscard]] std::optional<Answer> refuse(Now now);
+  // Whether the rule that strikes might spare the attempt if its credential is the code of a known
+  // device, which only a look-up can tell.
+  [[nodiscard]] bool may_be_spared_device() const;
+  void find_device();
+  void on_device(std::optional<Wall> used);
   [[nodiscard]] std::optional<Answer> check();
   [[nodiscard]] bool admit_account(const std::string& account);
   void run_check();
   void on_checked(passdb::CheckResult result);
+  // Tells whom it concerns that a known credential is still tried.
+  void note_spent(const std::string& account, const passdb::Spent& spent, Now now);
   void on_overload();
   // Delivers once the lock or network that the answer tells of is safe from kill -9.
   void answer_when_durable(Answer answer, uint64_t journalled);
@@ -131,6 +145,8 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   std::string account_;        // admitted besides the username
   std::unique_ptr<const policy::Decision> account_refused_;
   bool waits_for_account_ = false;
+  bool device_asked_ = false;
+  Wall device_used_{};  // as AttemptFacts has it; the epoch: never
   // Who answers: the check, or the clock at answer_by().
   std::atomic<bool> claimed_{false};
   // An answer that waits for a disk: set before `waits_for_disk_`, then of whoever delivers it.

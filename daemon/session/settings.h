@@ -35,6 +35,7 @@ struct Settings {
   std::chrono::milliseconds failure_delay{1500};
   std::chrono::milliseconds max_hold{4500};
   std::map<std::string, ListenerSettings, std::less<>> listeners = {};
+  int max_codes = 25;  // [codes] max-per-account
 
   // The settings of a listener; a reload may have removed it while its clients are still here, and
   // then the defaults hold.

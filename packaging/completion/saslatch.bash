@@ -3,15 +3,18 @@
 
 _saslatch() {
   local -A commands=(
-    [user]="add passwd list show disable enable delete import"
+    [user]="add passwd list show main-password disable enable delete import"
+    [code]="add list revoke"
     [lock]="list add clear"
     [policy]="list show replay suggest"
     [explain]="" [status]="" [watch]="" [reload]="" [test]="" [doctor]=""
   )
   local -A options=(
     [user add]="--scheme --no-cram-md5 --password-stdin"
-    [user passwd]="--scheme --no-cram-md5 --password-stdin"
-    [user import]="--default-scheme --replace"
+    [user passwd]="--scheme --no-cram-md5 --keep-codes --password-stdin"
+    [user import]="--default-scheme --replace --keep-codes"
+    [code add]="--label --expires --service --from --file"
+    [code revoke]="--all"
     [lock list]="--limit"
     [lock add]="--for --reason"
     [lock clear]="--all"
@@ -25,7 +28,7 @@ _saslatch() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
   COMPREPLY=()
   case $prev in
-    --config | --socket | --events | --report | --decisions) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --config | --file | --socket | --events | --report | --decisions) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --policy | --compare)
       COMPREPLY=($(compgen -f -W "small-site nist-800-63b asvs pci-dss none" -- "$cur")); return ;;
     --format) COMPREPLY=($(compgen -W "auto audit postfix dovecot" -- "$cur")); return ;;
@@ -33,6 +36,7 @@ _saslatch() {
     --scheme | --default-scheme)
       COMPREPLY=($(compgen -W "ARGON2ID SHA512-CRYPT BLF-CRYPT SCRAM-SHA-256 CRAM-MD5" -- "$cur"))
       return ;;
+    --label | --expires | --service | --from) return ;;
     --limit | --for | --reason | --interval | --count | --rip | --except | --learn) return ;;
   esac
 

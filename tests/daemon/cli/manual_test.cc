@@ -34,7 +34,7 @@ std::string manual() {
 TEST(Manual, HasEachCommandWithItsOptionsAndNoOther) {
   const std::string text = manual();
   std::set<std::string> described;
-  const std::regex item(R"(\n\.It Ic ([a-z ]+?)(?: Ar| Op| Oo| Fl|\n))");
+  const std::regex item(R"(\n\.It Ic ([a-z -]+?)(?: Ar| Op| Oo| Fl|\n))");
   // The part about JSON lists the commands again.
   const std::string commands = text.substr(0, text.find(".Sh JSON"));
   for (std::sregex_iterator it(commands.begin(), commands.end(), item), end; it != end; ++it) {
@@ -95,6 +95,12 @@ TEST(Manual, NamesEveryFieldOfJson) {
   const std::vector<std::vector<std::string>> commands = {
       {"user", "add", "alice", "--password-stdin"},
       {"user", "list"},
+      {"user", "show", "alice"},
+      {"user", "main-password", "alice", "refused-if-codes"},
+      {"code", "add", "alice", "--label", "Phone", "--expires", "1d"},
+      {"code", "revoke", "alice", "1"},
+      {"code", "list", "alice"},
+      {"code", "revoke", "alice", "--all"},
       {"lock", "add", "ip:192.0.2.1", "--for", "1h", "--reason", "x"},
       {"lock", "list"},
       {"explain", "user:alice"},

@@ -85,6 +85,8 @@ std::string masked(std::string text, const Box& box) {
   text = replaced(std::move(text), SASLATCH_VERSION, "VERSION");
   text = std::regex_replace(text, std::regex(R"(20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ)"),
                             "2000-00-00T00:00:00Z");
+  text = std::regex_replace(text, std::regex(R"(\b[0-9a-z]{4}(-[0-9a-z]{4}){3}\b)"), "CODE");
+  text = std::regex_replace(text, std::regex(R"("created_by": "[^"]*")"), R"("created_by": "ME")");
   text = std::regex_replace(text, std::regex(R"( *\b\d+\.\d ms)"), " 0.0 ms");
   text = std::regex_replace(text, std::regex(" +TIME "), " TIME ");
   return std::regex_replace(text, std::regex(R"("took_us": \d+)"), R"("took_us": 0)");
@@ -111,7 +113,8 @@ void arrange(const std::string& line, Box& box) {
     box.configure(replaced(line.substr(std::min<size_t>(7, line.size())), "DIR", box.path()));
   } else if (what == "file") {
     words >> first;
-    box.write(first, replaced(line.substr(5 + first.size() + 1), "\\n", "\n"));
+    box.write(first,
+              replaced(replaced(line.substr(5 + first.size() + 1), "\\n", "\n"), "\\t", "\t"));
   } else if (what == "reload") {
     words >> first;
     const std::string text = line.substr(7 + first.size() + 1);
@@ -171,8 +174,8 @@ TEST_P(Transcripts, AreWhatAnAdministratorSees) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Cli, Transcripts,
-                         ::testing::Values("usage", "user", "import", "lock", "live", "test",
-                                           "policy"),
+                         ::testing::Values("usage", "user", "code", "import", "lock", "live",
+                                           "test", "policy"),
                          [](const auto& test) { return test.param; });
 
 }  // namespace

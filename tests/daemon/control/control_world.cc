@@ -32,7 +32,7 @@ policy::Settings settings() {
 ControlWorld::ControlWorld()
     : now_{Mono(1h), kStart, kStart},
       engine_(settings(), policy::HashKey{}, random_),
-      commands_(Parts{*this, engine_, metrics_, *this}) {
+      commands_(Parts{*this, engine_, metrics_, *this, &stale}) {
   daemon.pid = 4711;
   daemon.started = kStart - 26h;
   daemon.config = "/etc/saslatch/saslatch.conf";

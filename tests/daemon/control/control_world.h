@@ -42,6 +42,9 @@ class ControlWorld final : public DaemonView, public AuditSink {
   ReloadReport reload(Now) override { return next_reload; }
   void wait_until_stored(uint64_t) override {}
   void wait_until_all_stored() override {}
+  void users_changed() override { ++users_changed_; }
+  [[nodiscard]] int users_changes() const { return users_changed_; }
+  StaleWatch stale;
   [[nodiscard]] std::optional<std::string> normalise(std::string_view name) const override;
 
   // AuditSink
@@ -56,6 +59,7 @@ class ControlWorld final : public DaemonView, public AuditSink {
   };
 
   Now now_;
+  int users_changed_ = 0;
   ZeroRandom random_;  // before the engine
   policy::Engine engine_;
   Metrics metrics_;

@@ -92,7 +92,7 @@ class VerifierTest : public ::testing::Test {
     request.now = now_;
     verifier().check(std::move(request), [&result](CheckResult r) { result = std::move(r); });
     EXPECT_TRUE(result) << "not answered";
-    return result.value_or(CheckResult{});
+    return std::move(result).value_or(CheckResult{});
   }
   Outcome outcome(CheckRequest request) { return check(std::move(request)).outcome; }
 
