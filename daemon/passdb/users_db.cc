@@ -142,15 +142,12 @@ bool is_not_empty(const std::string& path) {
 // SQLite takes what is missing of the last page for zeros, and sees no error in them: an account
 // that was there would be unknown. A checkpoint on a full disk may leave such a file, too, but then
 // the page is in the log as well.
-bool is_cut_short(const std::string& path) {
-  unsigned char head[18];
-  std::ifstream file(path, std::ios::binary);
-  if (!file.read(reinterpret_cast<char*>(head), sizeof head)) return false;
-  const size_t stored = static_cast<size_t>(head[16]) << 8 | head[17];
-  const size_t page = stored == 1 ? 65536 : stored;
+// SQLite is asked for the size of a page, for the reason given at is_foreign().
+bool is_cut_short(const std::string& path, Database& database) {
+  const auto page = database.query_integer("PRAGMA page_size");
   struct stat status {};
-  return page != 0 && stat(path.c_str(), &status) == 0 &&
-         static_cast<size_t>(status.st_size) % page != 0 && !is_not_empty(path + "-wal");
+  return page && *page > 0 && stat(path.c_str(), &status) == 0 && status.st_size % *page != 0 &&
+         !is_not_empty(path + "-wal");
 }
 
 StoreError cut_short(const std::string& path) {
@@ -225,7 +222,6 @@ StoreResult<Database> open_users_db_for_writing(const std::string& state_dir) {
   if (is_foreign(path)) {
     return store_failure(Kind::kBroken, path + " is no database; restore it from a backup");
   }
-  if (is_cut_short(path)) return tl::unexpected(cut_short(path));
   // The key is made after the tables. Where it is and (asked afterwards) they are not, the file was
   // cut to nothing, and new tables would turn every login into one of an unknown user.
   if (made < 0 && access(secret_key_path(state_dir).c_str(), F_OK) == 0 && !is_not_empty(path)) {
@@ -235,6 +231,7 @@ StoreResult<Database> open_users_db_for_writing(const std::string& state_dir) {
   }
   auto database = Database::open(path, SQLITE_OPEN_READWRITE, kBusyWait);
   if (!database) return tl::unexpected(store_error(database.error(), state_dir));
+  if (is_cut_short(path, *database)) return tl::unexpected(cut_short(path));
   // FULL: on disk when the command returns. What is deleted is overwritten: it held hashes.
   auto ready = database->run(
       "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "
@@ -257,7 +254,6 @@ StoreResult<ReadOnlyUsersDb> open_users_db_for_reading(const std::string& state_
     return store_failure(Kind::kCantCreate,
                          "cannot open " + path + ": " + std::generic_category().message(errno));
   }
-  if (is_cut_short(path)) return tl::unexpected(cut_short(path));
   // Reading a WAL database writes to its shared index, so this is tried first, and a read-only
   // directory needs the others. The last reads past a log and is right only where there is none.
   struct Way {
@@ -282,6 +278,7 @@ StoreResult<ReadOnlyUsersDb> open_users_db_for_reading(const std::string& state_
       if (code == SQLITE_CANTOPEN || code == SQLITE_READONLY || code == SQLITE_PERM) continue;
       break;
     }
+    if (is_cut_short(path, *database)) return tl::unexpected(cut_short(path));
     const auto version = version_of(*database, state_dir);
     if (!version) return tl::unexpected(version.error());
     if (*version == 0) {
