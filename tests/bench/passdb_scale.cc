@@ -3,6 +3,8 @@
 //   passdb_scale passwd-file [ACCOUNTS]   load time, memory, lookups, a reload
 //   passdb_scale embedded [ACCOUNTS]      import time, file size, lookups of one and of four
 //   threads
+//   passdb_scale codes [CODES]            authorization codes, five an account: time, file size,
+//   look-ups
 //
 // Each mode in a process of its own, since it reports the process's peak memory. Data go to a
 // folder under TMPDIR that is removed.
@@ -24,6 +26,8 @@
 #include <vector>
 
 #include "daemon/audit/log.h"
+#include "daemon/passdb/code_book.h"
+#include "daemon/passdb/code_store.h"
 #include "daemon/passdb/embedded.h"
 #include "daemon/passdb/passwd_file.h"
 #include "daemon/passdb/user_store.h"
@@ -156,18 +160,76 @@ void embedded(const std::string& dir, uint64_t accounts) {
               1e6 * seconds_of([&] { (void)passdb.typical_credential(); }));
 }
 
+// CODES authorization codes, five an account; what a right and a wrong one cost to look up.
+void measure_codes(const std::string& dir, uint64_t count) {
+  constexpr size_t kEach = 5;
+  SystemRandom random;
+  auto store = CodeStore::open(dir, random);
+  const auto now = std::chrono::system_clock::now();
+  const size_t accounts = count / kEach;
+  std::vector<std::pair<std::string, std::string>> sample;
+  const auto batch_of = [](const std::string& account, size_t many) {
+    std::vector<NewCode> batch(many);
+    for (NewCode& code : batch) {
+      code.account = account;
+      code.label = "Telephone";
+      code.created_by = "root";
+      code.with_cram_md5 = true;
+    }
+    return batch;
+  };
+  const double made = seconds_of([&] {
+    for (size_t begin = 0; begin < accounts; begin += 10000) {
+      std::vector<NewCode> batch;
+      for (size_t i = begin; i < std::min(begin + 10000, accounts); ++i) {
+        auto codes = batch_of("user" + std::to_string(i), kEach);
+        std::move(codes.begin(), codes.end(), std::back_inserter(batch));
+      }
+      const auto done = (*store)->add(batch, 25, now);
+      for (size_t i = 0; done && i < done->size(); i += 997) {
+        sample.emplace_back((*done)[i].account, std::string((*done)[i].code.reveal()));
+      }
+    }
+  });
+  std::printf("%zu codes made in %.1f s, users.db %.0f MB\n", count, made,
+              static_cast<double>(std::filesystem::file_size(dir + "/users.db")) / 1e6);
+  const CodeBook book(dir);
+  const auto cost = [&](const char* what, const std::string& account, const std::string& text) {
+    constexpr int kTimes = 20000;
+    (void)book.find(account, ShownPassword{text}, now);
+    const double took = cpu_seconds_of([&] {
+      for (int i = 0; i < kTimes; ++i) (void)book.find(account, ShownPassword{text}, now);
+    });
+    std::printf("%s: %.2f us\n", what, took / kTimes * 1e6);
+  };
+  const double all = cpu_seconds_of([&] {
+    for (const auto& [account, text] : sample) (void)book.find(account, ShownPassword{text}, now);
+  });
+  std::printf("right code of some account, each another: %.2f us\n",
+              all / static_cast<double>(sample.size()) * 1e6);
+  for (const size_t many : {size_t{1}, size_t{25}}) {
+    const std::string account = "with" + std::to_string(many);
+    const auto done = (*store)->add(batch_of(account, many), 25, now);
+    const std::string label = std::to_string(many) + " codes";
+    cost((label + ", right").c_str(), account, std::string(done->back().code.reveal()));
+    cost((label + ", wrong").c_str(), account, "0000-0000-0000-0000");
+    cost((label + ", no code").c_str(), account, "an ordinary password");
+  }
+  cost("no codes", "nobody", "an ordinary password");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const std::string_view mode = argc > 1 ? argv[1] : "";
-  if (mode != "passwd-file" && mode != "embedded") {
-    std::fprintf(stderr, "usage: passdb_scale passwd-file|embedded [ACCOUNTS]\n");
+  if (mode != "passwd-file" && mode != "embedded" && mode != "codes") {
+    std::fprintf(stderr, "usage: passdb_scale passwd-file|embedded|codes [COUNT]\n");
     return 64;
   }
   const uint64_t accounts = argc > 2 ? strtoull(argv[2], nullptr, 10) : 1'000'000;
   std::string dir = std::filesystem::temp_directory_path().string() + "/passdb-scale-XXXXXX";
   if (accounts == 0 || mkdtemp(dir.data()) == nullptr) return 73;
-  (mode == "embedded" ? embedded : passwd_file)(dir, accounts);
+  (mode == "codes" ? measure_codes : mode == "embedded" ? embedded : passwd_file)(dir, accounts);
   std::filesystem::remove_all(dir);
   return 0;
 }
