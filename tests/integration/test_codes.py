@@ -20,10 +20,6 @@ MANY_ERRORS = {"smtpd_error_sleep_time": "0", "smtpd_soft_error_limit": "1000",
                "smtpd_hard_error_limit": "1000"}
 
 
-def add_code(daemon, user, label, *options):
-    return json.loads(daemon.cli("code", "add", user, "--label", label, "--json", *options))
-
-
 def expire(box, label):
     """What time does to a code: its end is a minute ago."""
     with sqlite3.connect(box.path("state") / "users.db", timeout=PATIENCE) as database:
@@ -45,7 +41,7 @@ class ThroughPostfix(IntegrationCase):
             return session.auth(mechanism, ALICE, password)
 
     def test_swaks_sends_with_a_code_by_each_mechanism(self):
-        made = add_code(self.daemon, ALICE, "swaks")
+        made = self.daemon.add_code(ALICE, "swaks")
         for mechanism in MECHANISMS:
             with self.subTest(mechanism):
                 code, text = clients.swaks(self.postfix.port, mechanism, ALICE, made["code"])
@@ -56,7 +52,7 @@ class ThroughPostfix(IntegrationCase):
         self.assertEqual(clients.swaks(self.postfix.port, "PLAIN", ALICE, typed)[0], "235")
 
     def test_a_code_that_does_not_fit_is_refused_by_each_mechanism(self):
-        add = lambda label, *options: add_code(self.daemon, ALICE, label, *options)
+        add = lambda label, *options: self.daemon.add_code(ALICE, label, *options)
         codes = {"expired": add("expired", "--expires", "1d"), "revoked": add("revoked"),
                  "service": add("service", "--service", "imap"),
                  "network": add("network", "--from", "192.0.2.0/24")}
@@ -76,7 +72,7 @@ class ThroughPostfix(IntegrationCase):
                       self.daemon.cli("explain", f"user:{ALICE}"))
 
     def test_the_main_password_is_refused_where_only_codes_let_in(self):
-        made = add_code(self.daemon, ALICE, "only")
+        made = self.daemon.add_code(ALICE, "only")
         self.daemon.cli("user", "main-password", ALICE, "smtp:refused-if-codes")
         for mechanism in MECHANISMS:
             with self.subTest(mechanism):
@@ -121,7 +117,7 @@ class OverTheSocket(IntegrationCase):
 
     def test_each_change_acts_on_the_very_next_attempt(self):
         user = self.user("next")
-        first, second = (add_code(self.daemon, user, label) for label in ("one", "two"))
+        first, second = (self.daemon.add_code(user, label) for label in ("one", "two"))
         steps = [
             (("code", "revoke", user, first["id"]), first["code"], "FAIL"),
             (("user", "disable", user), second["code"], "FAIL"),
@@ -138,7 +134,7 @@ class OverTheSocket(IntegrationCase):
 
     def test_a_device_that_was_here_before_is_spared_whatever_its_network(self):
         user = self.user("roaming")
-        used, fresh = (add_code(self.daemon, user, label) for label in ("used", "fresh"))
+        used, fresh = (self.daemon.add_code(user, label) for label in ("used", "fresh"))
         self.assertEqual(self.login(user, used["code"], "198.51.100.1"), "OK")
         wait_until(lambda: "198.51.100.1" in self.daemon.cli("code", "list", user),
                    "the last use of the code")
@@ -151,7 +147,7 @@ class OverTheSocket(IntegrationCase):
 
     def test_no_success_begins_after_a_revocation_in_a_storm(self):
         user = self.user("storm")
-        made = add_code(self.daemon, user, "storm")
+        made = self.daemon.add_code(user, "storm")
         successes, stop = [], threading.Event()
 
         def storm():

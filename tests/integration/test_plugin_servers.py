@@ -37,6 +37,18 @@ class OpenLdap(IntegrationCase):
         self.assertEqual((event["rip"], event["service"], event["secured"]),
                          ("127.0.0.1", "ldap", True))
 
+    def test_a_code_lets_in_until_it_is_revoked(self):
+        made = self.daemon.add_code("alice", "address book")
+        for mechanism in ("PLAIN", "CRAM-MD5"):
+            with self.subTest(mechanism=mechanism):
+                code, text = self.bind(mechanism, made["code"], "-ZZ")
+                self.assertEqual(code, 0, text)
+        self.daemon.cli("code", "revoke", "alice", made["id"])
+        for mechanism in ("PLAIN", "CRAM-MD5"):
+            with self.subTest(mechanism=mechanism, code="revoked"):
+                code, text = self.bind(mechanism, made["code"], "-ZZ")
+                self.assertEqual(code, self.INVALID_CREDENTIALS, text)
+
     def test_plain_without_tls_is_not_offered(self):
         code, text = self.bind("PLAIN", PASSWORD)
         self.assertNotEqual(code, 0, text)

@@ -61,6 +61,13 @@ class Saslauthd(IntegrationCase):
                 _, text = clients.testsaslauthd(self.daemon.socket, user, password, realm=realm)
                 self.assertIn(answer, text)
 
+    def test_a_code_lets_in_until_it_is_revoked(self):
+        made = self.daemon.add_code(ALICE, "office")
+        self.assertEqual(self.ask(request(NAME, made["code"], "smtp", REALM)), "OK")
+        self.daemon.wait_audit(outcome="ok", credential=f"code:{made['id']} office")
+        self.daemon.cli("code", "revoke", ALICE, made["id"])
+        self.assertEqual(self.ask(request(NAME, made["code"], "smtp", REALM)), "NO")
+
     def test_four_fields(self):
         self.assertEqual(self.ask(request(NAME, PASSWORD, "smtp", REALM)), "OK")
         self.assertEqual(self.ask(request(NAME, "wrong", "smtp", REALM)), "NO")

@@ -99,6 +99,10 @@ class Saslatchd:
     def add_user(self, name, password, *options):
         self.cli("user", "add", name, "--password-stdin", *options, stdin=password + "\n")
 
+    def add_code(self, user, label, *options):
+        """What `saslatch code add --json` says of the new code: its id, the code itself."""
+        return json.loads(self.cli("code", "add", user, "--label", label, "--json", *options))
+
     # Audit --------------------------------------------------------------------------------------
 
     def audit(self, **wanted):
