@@ -477,6 +477,7 @@ control::ReloadReport Saslatchd::reload(Now now) {
   next.daemon.user = config_.daemon.user;
   next.daemon.threads = config_.daemon.threads;
   next.daemon.hash_threads = config_.daemon.hash_threads;
+  next.state = config_.state;
 
   std::unique_ptr<Log> log;
   if (next.daemon.log_target != config_.daemon.log_target ||

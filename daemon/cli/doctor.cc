@@ -104,6 +104,7 @@ ExitCode doctor(const Invocation& invocation, Console& console) {
     check_daemon(patient, findings);
     check_sockets(patient, findings);
     check_state(patient, findings);
+    check_redis(patient, findings);
     check_passdbs(patient, findings);
     check_audit_log(patient, findings);
     check_postfix(patient, findings);

@@ -46,6 +46,7 @@ struct CyrusApplication;
 
 // Each appends what it finds. None of them changes anything on the machine.
 void check_state(const Patient& patient, Findings& findings);      // doctor_files.cc
+void check_redis(const Patient& patient, Findings& findings);      // doctor_files.cc
 void check_passdbs(const Patient& patient, Findings& findings);    // doctor_files.cc
 void check_audit_log(const Patient& patient, Findings& findings);  // doctor_files.cc
 void check_daemon(Patient& patient, Findings& findings);           // doctor_daemon.cc

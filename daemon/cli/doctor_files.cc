@@ -123,6 +123,31 @@ void check_state(const Patient& patient, Findings& findings) {
   check_key(patient, findings);
 }
 
+void check_redis(const Patient& patient, Findings& findings) {
+  const config::StateConfig& state = patient.settings.config.state;
+  if (state.backend != config::StateBackend::kRedis) return;
+  const std::pair<const char*, const std::string&> kFiles[] = {
+      {"key-file", state.key_file},
+      {"password-file", state.password_file},
+      {"tls-ca-file", state.tls_ca_file},
+      {"tls-cert-file", state.tls_cert_file},
+      {"tls-key-file", state.tls_key_file}};
+  for (const auto& [key, path] : kFiles) {
+    if (path.empty()) continue;
+    const std::string file = std::string(key) + " " + path;
+    const int error = try_open(patient, path, O_RDONLY);
+    if (error != 0) {
+      findings.push_back(
+          {"redis", unless_unprivileged(patient, error),
+           file + " cannot be read by " + whom(patient) + ": " + std::strerror(error),
+           "chgrp saslatch " + path + " && chmod 0640 " + path +
+               ", and let the group pass the directories above it"});
+      continue;
+    }
+    findings.push_back({"redis", Health::kOk, file + " can be read by " + whom(patient), ""});
+  }
+}
+
 void check_passdbs(const Patient& patient, Findings& findings) {
   for (const config::PassdbConfig& passdb : patient.settings.config.passdb) {
     if (passdb.driver == config::PassdbDriver::kEmbedded) {

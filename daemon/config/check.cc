@@ -12,6 +12,7 @@
 #include <system_error>
 
 #include "daemon/config/reader.h"
+#include "daemon/config/secret_files.h"
 
 namespace saslatch::config {
 namespace {
@@ -30,6 +31,7 @@ class Checker {
     check_daemon();
     for (const ListenConfig& listen : parsed_.config.listen) check_listener(listen);
     for (const PassdbConfig& passdb : parsed_.config.passdb) check_passdb(passdb);
+    check_state();
     if (!parsed_.has_errors()) {
       for (const std::string& text : policy::warnings(parsed_.config.policy)) {
         problems_.push_back({Problem::Kind::kWarning, parsed_.line_of_text(text), text});
@@ -113,6 +115,27 @@ class Checker {
     }
   }
 
+  void check_state() {
+    const StateConfig& state = parsed_.config.state;
+    const auto demand_file = [&](const char* key, const std::string& path, auto trouble_of,
+                                 std::string_view accepted) {
+      if (!path.empty()) demand("state", key, path, trouble_of(path), accepted);
+    };
+    const auto readable = [&](const std::string& path) { return environment_.readable(path); };
+    demand_file("tls-ca-file", state.tls_ca_file, readable, "a readable file");
+    demand_file("tls-cert-file", state.tls_cert_file, readable, "a readable file");
+    demand_file("tls-key-file", state.tls_key_file, readable, "a readable file");
+    demand_file(
+        "password-file", state.password_file,
+        [&](const std::string& path) { return environment_.password_file(path); },
+        "a file with one line, readable by the daemon's user and not by others");
+    demand_file(
+        "key-file", state.key_file,
+        [&](const std::string& path) { return environment_.key_file(path); },
+        "a key of at least 32 random bytes, readable by the daemon's user and not by others, made "
+        "by: head -c 32 /dev/urandom | base64 > FILE; chmod 0640 FILE");
+  }
+
   const Parsed& parsed_;
   Environment& environment_;
   std::vector<Problem> problems_;
@@ -155,6 +178,23 @@ Environment::Trouble SystemEnvironment::user(const std::string& name) {
 Environment::Trouble SystemEnvironment::group(const std::string& name) {
   if (is_number(name) || getgrnam(name.c_str()) != nullptr) return {};
   return "there is no such group";
+}
+
+Environment::Trouble SystemEnvironment::readable(const std::string& path) {
+  if (access(path.c_str(), R_OK) != 0) return std::generic_category().message(errno);
+  return {};
+}
+
+Environment::Trouble SystemEnvironment::password_file(const std::string& path) {
+  const auto password = read_password_file(path);
+  if (!password) return password.error().message;
+  return {};
+}
+
+Environment::Trouble SystemEnvironment::key_file(const std::string& path) {
+  const auto key = read_key_file(path);
+  if (!key) return key.error().message;
+  return {};
 }
 
 }  // namespace saslatch::config

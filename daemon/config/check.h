@@ -25,15 +25,20 @@ class Environment {
   virtual Trouble group(const std::string& name) = 0;  // or a number
   // The scheme is one of those that a stored password may have.
   virtual Trouble scheme(const std::string& name) = 0;
+  // The file can be read.
+  virtual Trouble readable(const std::string& path) = 0;
+  // The file can be read by us and not by others, and holds what secret_files.h says.
+  virtual Trouble password_file(const std::string& path) = 0;
+  virtual Trouble key_file(const std::string& path) = 0;
   // The passdb can be opened as it is configured.
   virtual Trouble passdb(const PassdbConfig& passdb, const DaemonConfig& daemon) = 0;
 };
 
 // What of `parsed` cannot work on this machine, with the lines; whatever parse() has rejected is
 // left out. Errors: a user or group that does not exist, a directory that is missing, a scheme
-// nobody knows, a passdb that cannot be opened, a log target this program was built without.
-// Warnings: an audit log whose directory is missing (the daemon goes on without), and
-// policy::warnings() if parse() found no error.
+// nobody knows, a passdb that cannot be opened, a file of [state] that cannot be used, a log target
+// this program was built without. Warnings: an audit log whose directory is missing (the daemon
+// goes on without), and policy::warnings() if parse() found no error.
 std::vector<Problem> check(const Parsed& parsed, Environment& environment);
 
 // The real machine, but for scheme() and passdb(), which this layer cannot know.
@@ -43,6 +48,9 @@ class SystemEnvironment : public Environment {
   Trouble existing_directory(const std::string& path) override;
   Trouble user(const std::string& name) override;
   Trouble group(const std::string& name) override;
+  Trouble readable(const std::string& path) override;
+  Trouble password_file(const std::string& path) override;
+  Trouble key_file(const std::string& path) override;
 };
 
 }  // namespace saslatch::config

@@ -1,5 +1,7 @@
 #include "daemon/config/config.h"
 
+#include "daemon/config/keys.h"
+
 namespace saslatch::config {
 
 std::string TcpAddress::to_string() const {
@@ -10,6 +12,12 @@ std::string TcpAddress::to_string() const {
 std::string to_string(const SocketAddress& address) {
   if (const auto* tcp = std::get_if<TcpAddress>(&address)) return tcp->to_string();
   return std::get<std::string>(address);
+}
+
+std::string RedisAddress::to_string() const {
+  if (host.empty()) return path;
+  const bool v6 = host.find(':') != std::string::npos;
+  return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }
 
 bool plaintext_needs_tls(const Config& config, const ListenConfig& listen) {
@@ -28,6 +36,9 @@ std::vector<std::string> needs_restart(const Config& running, const Config& next
   compare("user", running.daemon.user == next.daemon.user);
   compare("threads", running.daemon.threads == next.daemon.threads);
   compare("hash-threads", running.daemon.hash_threads == next.daemon.hash_threads);
+  for (const Key<Config>& key : state_keys()) {
+    if (key.get(running) != key.get(next)) keys.push_back("[state] " + key.name);
+  }
   return keys;
 }
 

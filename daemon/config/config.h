@@ -102,6 +102,42 @@ struct CodesConfig {
   friend bool operator==(const CodesConfig&, const CodesConfig&) = default;
 };
 
+// Where the policy's state lives: in this process and STATE-DIR, or in a Redis that several hosts
+// share.
+enum class StateBackend { kLocal, kRedis };
+
+// HOST:PORT, the host a name or an address, or the path of a UNIX socket.
+struct RedisAddress {
+  std::string host;  // an IPv6 address without brackets; empty: `path`
+  uint16_t port = 0;
+  std::string path;
+
+  // "cache.example.org:6379", "[2001:db8::1]:6379", "/run/redis/redis-server.sock".
+  [[nodiscard]] std::string to_string() const;
+  friend bool operator==(const RedisAddress&, const RedisAddress&) = default;
+};
+
+// [state]. All but `backend` is for kRedis, where `servers` and `key_file` are never empty.
+struct StateConfig {
+  StateBackend backend = StateBackend::kLocal;
+  // Tried in this order. With a sentinel_master they are sentinels, asked for its address.
+  std::vector<RedisAddress> servers;
+  std::string sentinel_master;  // empty: `servers` are the servers themselves
+  bool tls = false;
+  std::string tls_ca_file;    // empty: the certificate authorities of the system
+  std::string tls_cert_file;  // these two together, or empty: no client certificate
+  std::string tls_key_file;
+  std::string user;           // empty: Redis' default user; else with a password_file
+  std::string password_file;  // empty: no password. See secret_files.h
+  unsigned database = 0;
+  std::string key_file;  // the key all hosts share. See secret_files.h
+  std::string prefix = "saslatch";
+  // An attempt waits for Redis no longer, then goes on with what this host knows.
+  std::chrono::milliseconds budget{50};
+
+  friend bool operator==(const StateConfig&, const StateConfig&) = default;
+};
+
 struct Config {
   DaemonConfig daemon;
   std::vector<ListenConfig> listen;  // in file order, never empty
@@ -111,6 +147,7 @@ struct Config {
   std::vector<PassdbConfig> passdb;   // in file order, never empty
   std::string preset = "small-site";  // "none" where the file has rules and no preset
   policy::Settings policy;            // with the rules in force, and [daemon] max-subjects
+  StateConfig state;
 };
 
 // Whether PLAIN and LOGIN need `secured` at this listener: its own word, else no for saslauthd
@@ -118,7 +155,8 @@ struct Config {
 bool plaintext_needs_tls(const Config& config, const ListenConfig& listen);
 
 // The keys, as "[daemon] threads", in which the two differ and that take effect at a restart only:
-// state-dir, run-dir, user, threads, hash-threads. A reload keeps the running values of those.
+// state-dir, run-dir, user, threads, hash-threads, and all of [state]. A reload keeps the running
+// values of those.
 std::vector<std::string> needs_restart(const Config& running, const Config& next);
 
 }  // namespace saslatch::config

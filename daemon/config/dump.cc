@@ -49,6 +49,7 @@ std::string dump(const Config& config) {
   for (const policy::Rule& rule : config.policy.rules) {
     dump_section(out, "rule." + rule.name, rule_keys(), rule);
   }
+  dump_section(out, "state", state_keys(), config);
   return out;
 }
 

@@ -13,6 +13,8 @@ constexpr size_t kLongestRunDir = 90;
 constexpr size_t kLongestPath = 1024;
 // A thread costs a stack; no machine has more cores than this to give.
 constexpr uint64_t kMostThreads = 256;
+// Redis has 16 unless it is told otherwise; each costs it memory.
+constexpr uint64_t kMostDatabases = 1023;
 
 // Binds a member, reached through `access`, to a kind of value. The default is the member's own.
 template <typename T, typename V, typename Access>
@@ -203,6 +205,73 @@ std::vector<Key<Config>> policy_keys() {
   };
 }
 
+std::vector<Key<Config>> state_keys() {
+  using T = Config;
+  const auto file = [](const char* meaning) {
+    return or_empty(path(kLongestPath), meaning, std::string());
+  };
+  return {
+      key<T>(
+          "backend",
+          one_of<StateBackend>({{"local", StateBackend::kLocal}, {"redis", StateBackend::kRedis}}),
+          [](auto& c) -> auto& { return c.state.backend; },
+          "local is this process and STATE-DIR. redis shares counters, locks, growth and familiar "
+          "networks with the other hosts that use the same servers, prefix and key-file; while no "
+          "server answers, each host goes on with what it knows. All keys below are for redis. A "
+          "change of any key of this section takes a restart."),
+      key<T>(
+          "servers", redis_addresses(), [](auto& c) -> auto& { return c.state.servers; },
+          "The servers of Redis (or Valkey), tried in this order until one is found that can be "
+          "written to. Needed for backend = redis."),
+      key<T>(
+          "sentinel-master", or_empty(redis_name(), "servers are no sentinels", std::string()),
+          [](auto& c) -> auto& { return c.state.sentinel_master; },
+          "The servers are sentinels, which are asked where the master of this name is."),
+      key<T>(
+          "tls", yes_or_no(), [](auto& c) -> auto& { return c.state.tls; },
+          "TLS 1.2 or later, and the server's certificate must be good for the name it is called "
+          "by."),
+      key<T>(
+          "tls-ca-file", file("those of the system"),
+          [](auto& c) -> auto& { return c.state.tls_ca_file; },
+          "The certificate authorities to trust, PEM."),
+      key<T>(
+          "tls-cert-file", file("none"), [](auto& c) -> auto& { return c.state.tls_cert_file; },
+          "The certificate to show to the server, PEM, with its chain."),
+      key<T>(
+          "tls-key-file", file("none"), [](auto& c) -> auto& { return c.state.tls_key_file; },
+          "The key of tls-cert-file, PEM, without a passphrase. The daemon's user must be able to "
+          "read it, and others must not."),
+      key<T>(
+          "user", or_empty(redis_name(), "Redis' default user", std::string()),
+          [](auto& c) -> auto& { return c.state.user; }, "The user of Redis' access control list."),
+      key<T>(
+          "password-file", file("no password"),
+          [](auto& c) -> auto& { return c.state.password_file; },
+          "A file whose first line is the password for Redis. The daemon's user must be able to "
+          "read it, and others must not."),
+      key<T>(
+          "database", as<unsigned>(number(0, kMostDatabases)),
+          [](auto& c) -> auto& { return c.state.database; },
+          "The number of the database inside Redis; a Redis Cluster has only 0."),
+      key<T>(
+          "key-file", file("for backend = local"),
+          [](auto& c) -> auto& { return c.state.key_file; },
+          "The key that all hosts share: at least 32 random bytes, as they are or in base64 or "
+          "hexadecimal. It keys the fingerprints of wrong passwords, so that no guess can be tried "
+          "on what Redis holds. Made by: head -c 32 /dev/urandom | base64. The daemon's user must "
+          "be able to read it, and others must not. Needed for backend = redis."),
+      key<T>(
+          "prefix", redis_name(), [](auto& c) -> auto& { return c.state.prefix; },
+          "What all keys in Redis begin with. Sites that share a Redis but no accounts need one "
+          "each."),
+      key<T>(
+          "budget", duration(1ms, 2s), [](auto& c) -> auto& { return c.state.budget; },
+          "An attempt waits for Redis no longer than this; then it is decided by what this host "
+          "knows."),
+  };
+}
+
 std::vector<Key<ListenConfig>> listen_keys() {
   using T = ListenConfig;
   return {
@@ -353,6 +422,7 @@ std::vector<SectionInfo> key_table() {
        infos(passdb_keys())},
       {"policy", false, "What all rules share.", infos(policy_keys())},
       {"rule", true, "When somebody is slowed, refused or locked.", infos(rule_keys())},
+      {"state", false, "Where counters, locks and familiar networks live.", infos(state_keys())},
   };
 }
 

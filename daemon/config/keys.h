@@ -36,6 +36,7 @@ std::vector<Key<Config>> mechanisms_keys();
 std::vector<Key<Config>> usernames_keys();
 std::vector<Key<Config>> codes_keys();
 std::vector<Key<Config>> policy_keys();
+std::vector<Key<Config>> state_keys();
 std::vector<Key<ListenConfig>> listen_keys();
 std::vector<Key<PassdbConfig>> passdb_keys();
 std::vector<Key<policy::Rule>> rule_keys();

@@ -8,7 +8,7 @@ namespace saslatch::config {
 namespace {
 
 // When the text below or a key last changed.
-constexpr std::string_view kDate = "November 21, 2026";
+constexpr std::string_view kDate = "November 22, 2026";
 
 // Text as mdoc(7) takes it: each sentence on a line of its own, and nothing read as a request.
 std::string running_text(std::string_view text) {

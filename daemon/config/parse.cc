@@ -42,9 +42,11 @@ class Parser {
     read_all("usernames", usernames_keys(), config);
     read_all("codes", codes_keys(), config);
     read_all("policy", policy_keys(), config);
+    read_all("state", state_keys(), config);
     read_listeners();
     read_passdbs();
     read_rules();
+    check_state();
     if (!parsed_.has_errors()) {
       for (std::string& text : policy::errors(config.policy)) {
         const int line = parsed_.line_of_text(text);
@@ -268,6 +270,73 @@ class Parser {
     if (!is_given(section, "then") && !is_given(section, "for")) return;
     error({section.text, "for"}, "is missing; accepted with then = " +
                                      std::string(policy::to_string(rule.then)) + ": a duration");
+  }
+
+  void check_state() {
+    const StateConfig& state = parsed_.config.state;
+    if (is_rejected("state", "backend")) return;
+    switch (state.backend) {
+      case StateBackend::kLocal:
+        for (const Key<Config>& key : state_keys()) {
+          if (key.get(parsed_.config) == key.default_value) continue;
+          error({"state", key.name},
+                "is for backend = redis; accepted with backend = local: leave it out");
+        }
+        return;
+      case StateBackend::kRedis:
+        demand_for_redis("servers", state.servers.empty(), "HOST:PORT or a UNIX socket's path");
+        demand_for_redis("key-file", state.key_file.empty(),
+                         "the path of a key that all hosts share, made by: head -c 32 "
+                         "/dev/urandom | base64 > FILE");
+        check_redis_login(state);
+        check_redis_tls(state);
+        check_redis_budget(state);
+        return;
+    }
+  }
+
+  void demand_for_redis(const std::string& key, bool is_missing, const std::string& accepted) {
+    if (!is_missing || is_rejected("state", key)) return;
+    error({"state", key}, "is missing; accepted with backend = redis: " + accepted);
+  }
+
+  void check_redis_login(const StateConfig& state) {
+    if (state.user.empty() || !state.password_file.empty()) return;
+    if (is_rejected("state", "password-file")) return;
+    error({"state", "user"}, "has no password; accepted: password-file beside it");
+  }
+
+  void check_redis_tls(const StateConfig& state) {
+    if (!state.tls) {
+      if (is_rejected("state", "tls")) return;
+      const std::pair<const char*, bool> kTlsOnly[] = {
+          {"tls-ca-file", !state.tls_ca_file.empty()},
+          {"tls-cert-file", !state.tls_cert_file.empty()},
+          {"tls-key-file", !state.tls_key_file.empty()}};
+      for (const auto& [key, given] : kTlsOnly) {
+        if (given) error({"state", key}, "is for tls = yes; accepted with tls = no: leave it out");
+      }
+      return;
+    }
+    if (state.tls_cert_file.empty() != state.tls_key_file.empty() &&
+        !is_rejected("state", "tls-cert-file") && !is_rejected("state", "tls-key-file")) {
+      error({"state", state.tls_cert_file.empty() ? "tls-key-file" : "tls-cert-file"},
+            "is half of two; accepted: tls-cert-file and tls-key-file, or neither");
+    }
+    for (const RedisAddress& server : state.servers) {
+      if (!server.host.empty()) continue;
+      error({"state", "servers"}, shown(server.path) +
+                                      " has no host name that a certificate could be good for; "
+                                      "accepted with tls = yes: HOST:PORT");
+    }
+  }
+
+  // A mapped name asks twice, and the answer must leave inside max-hold all the same.
+  void check_redis_budget(const StateConfig& state) {
+    const auto most = parsed_.config.policy.max_hold / 4;
+    if (state.budget <= most) return;
+    error({"state", "budget"}, "is more than a quarter of [policy] max-hold; accepted: at most " +
+                                   std::to_string(most.count()) + "ms");
   }
 
   FileLines file_;

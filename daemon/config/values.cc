@@ -96,6 +96,33 @@ std::optional<TcpAddress> parse_tcp(std::string_view text) {
   return TcpAddress{*address, static_cast<uint16_t>(*port)};
 }
 
+// The part before the port. A name that begins with a digit and has nothing but digits and dots is
+// an address, or wrong.
+bool is_host(std::string_view host, bool bracketed) {
+  if (bracketed || host.find_first_not_of("0123456789.") == std::string_view::npos) {
+    const auto address = IpAddress::parse(host);
+    return address && address->is_v4() != bracketed;
+  }
+  return host.size() <= kLongestName && is_made_of(host, [](char c) {
+           return is_alphanumeric(c) || c == '-' || c == '.' || c == '_';
+         });
+}
+
+std::optional<RedisAddress> parse_redis_address(std::string_view text) {
+  if (text.starts_with('/')) {
+    if (text.ends_with('/') || text.size() > kLongestSocketPath) return {};
+    return RedisAddress{"", 0, std::string(text)};
+  }
+  const size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return {};
+  std::string_view host = text.substr(0, colon);
+  const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  const auto port = parse_digits(text.substr(colon + 1));
+  if (!is_host(host, bracketed) || !port || *port == 0 || *port > UINT16_MAX) return {};
+  return RedisAddress{std::string(host), static_cast<uint16_t>(*port), ""};
+}
+
 std::string print_factor(double factor) {
   std::array<char, 32> text{};
   const auto end =
@@ -340,6 +367,45 @@ Kind<policy::Growth> growth() {
           [](const policy::Growth& value) {
             return "x" + print_factor(value.factor) + " up to " + print_duration(value.cap);
           }};
+}
+
+Kind<std::vector<RedisAddress>> redis_addresses() {
+  return {"up to " + std::to_string(kMostRedisServers) +
+              " of HOST:PORT and paths of UNIX sockets, like cache.example.org:6379 "
+              "192.0.2.1:6379 [2001:db8::1]:6379 /run/redis/redis-server.sock",
+          [](std::string_view text) -> Value<std::vector<RedisAddress>> {
+            std::vector<RedisAddress> all;
+            for (const std::string_view word : words_of(text)) {
+              const auto address = parse_redis_address(word);
+              if (!address) return rejected(std::string(word) + " is none");
+              if (std::find(all.begin(), all.end(), *address) != all.end()) {
+                return rejected(std::string(word) + " is given twice");
+              }
+              all.push_back(*address);
+            }
+            if (all.size() > kMostRedisServers) return rejected();
+            return all;
+          },
+          [](const std::vector<RedisAddress>& value) {
+            std::string text;
+            for (const RedisAddress& address : value) {
+              text += (text.empty() ? "" : " ") + address.to_string();
+            }
+            return text;
+          }};
+}
+
+Kind<std::string> redis_name() {
+  constexpr size_t kLongest = 64;
+  return {"letters, digits, '-', '_' and '.', at most " + std::to_string(kLongest),
+          [](std::string_view text) -> Value<std::string> {
+            const bool well_formed = is_made_of(text, [](char c) {
+              return is_alphanumeric(c) || c == '-' || c == '_' || c == '.';
+            });
+            if (!well_formed || text.size() > kLongest) return rejected();
+            return std::string(text);
+          },
+          [](const std::string& value) { return value; }};
 }
 
 }  // namespace saslatch::config

@@ -54,6 +54,13 @@ Kind<password::MainPasswordRules> main_password();
 Kind<std::string> preset();
 Kind<policy::Limit> limit();
 Kind<policy::Growth> growth();
+// HOST:PORT and paths of UNIX sockets, at most kMostRedisServers, each once; may be empty.
+Kind<std::vector<RedisAddress>> redis_addresses();
+// What is safe inside a key of Redis and as a word of its configuration.
+Kind<std::string> redis_name();
+
+// A list is tried one by one, and each may take its time.
+inline constexpr size_t kMostRedisServers = 16;
 
 // One of the given words.
 template <typename V>

@@ -104,6 +104,23 @@ TEST(Doctor, FindsAPasswdFileThatIsNotThere) {
   EXPECT_THAT(findings(box, "passwd-file"), ElementsAre(HasSubstr("ok ")));
 }
 
+TEST(Doctor, FindsFilesOfRedisThatTheDaemonCannotRead) {
+  Box box;
+  for (const std::string line :
+       {"[state]", "backend = redis", "servers = 127.0.0.1:6379", "user = saslatch"}) {
+    box.configure(line);
+  }
+  box.configure("key-file = " + box.path() + "/cluster.key");
+  box.configure("password-file = " + box.path() + "/password");
+  box.write("password", "secret\n");
+  ::chmod((box.path() + "/password").c_str(), 0604);
+  ::chmod(box.path().c_str(), 0755);
+  EXPECT_THAT(findings(box, "redis"),
+              ElementsAre(HasSubstr("cluster.key cannot be read"), HasSubstr("ok password-file")));
+  EXPECT_THAT(findings(box, "configuration"),
+              ElementsAre(HasSubstr("/dev/urandom | base64"), HasSubstr("mend: chmod o= ")));
+}
+
 TEST(Doctor, TellsEveryMistakeOfTheConfiguration) {
   Box box;
   box.configure("nonsense = 1");

@@ -305,6 +305,69 @@ TEST(NeedsRestart, NamesWhatAReloadCannotChange) {
                           "[daemon] threads", "[daemon] hash-threads"));
 }
 
+TEST(NeedsRestart, NamesEveryKeyOfTheStateThatChanged) {
+  const Config running = good("[state]\nbackend = redis\nservers = a:1\nkey-file = /k\n");
+  EXPECT_THAT(needs_restart(running, running), IsEmpty());
+  EXPECT_THAT(needs_restart(running, good("")),
+              ElementsAre("[state] backend", "[state] servers", "[state] key-file"));
+  EXPECT_THAT(needs_restart(running, good("[state]\nbackend = redis\nservers = a:1\n"
+                                          "key-file = /k\nbudget = 20ms\nprefix = x\n")),
+              ElementsAre("[state] prefix", "[state] budget"));
+}
+
+TEST(State, ReadsAddressesAsTheyAreWritten) {
+  const Config config = good(R"(
+[state]
+backend  = redis
+servers  = cache.example.org:6379 192.0.2.1:6380, [2001:db8::1]:6381 /run/redis/redis-server.sock
+key-file = /etc/saslatch/cluster.key
+)");
+  EXPECT_EQ(config.state.servers,
+            (std::vector<RedisAddress>{{"cache.example.org", 6379, ""},
+                                       {"192.0.2.1", 6380, ""},
+                                       {"2001:db8::1", 6381, ""},
+                                       {"", 0, "/run/redis/redis-server.sock"}}));
+  EXPECT_EQ(all_of(good(all_of(config))), all_of(config));
+  EXPECT_THAT(all_of(config), testing::HasSubstr("[2001:db8::1]:6381 /run/redis/"));
+}
+
+TEST(State, HasItsDefaults) {
+  const StateConfig state = good("").state;
+  EXPECT_EQ(state, StateConfig());
+  EXPECT_EQ(state.backend, StateBackend::kLocal);
+  EXPECT_EQ(state.prefix, "saslatch");
+  EXPECT_EQ(state.budget, 50ms);
+}
+
+TEST(State, TakesEverythingThatAStrictSiteSays) {
+  const StateConfig state = good(R"(
+[state]
+backend         = redis
+servers         = s1.example.org:26379 s2.example.org:26379 s3.example.org:26379
+sentinel-master = saslatch.main
+tls             = yes
+tls-ca-file     = /etc/saslatch/ca.pem
+tls-cert-file   = /etc/saslatch/host.pem
+tls-key-file    = /etc/saslatch/host.key
+user            = saslatch
+password-file   = /etc/saslatch/redis.password
+database        = 3
+key-file        = /etc/saslatch/cluster.key
+prefix          = mail-1
+budget          = 30ms
+)")
+                                .state;
+  EXPECT_EQ(state.servers.size(), 3u);
+  EXPECT_EQ(state.sentinel_master, "saslatch.main");
+  EXPECT_TRUE(state.tls);
+  EXPECT_EQ(state.tls_key_file, "/etc/saslatch/host.key");
+  EXPECT_EQ(state.user, "saslatch");
+  EXPECT_EQ(state.password_file, "/etc/saslatch/redis.password");
+  EXPECT_EQ(state.database, 3u);
+  EXPECT_EQ(state.prefix, "mail-1");
+  EXPECT_EQ(state.budget, 30ms);
+}
+
 TEST(ReadConfigFile, NamesThePathAndTheReason) {
   const auto missing = read_config_file("/nonexistent/saslatch.conf");
   ASSERT_FALSE(missing);

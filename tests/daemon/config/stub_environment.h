@@ -24,6 +24,9 @@ class StubEnvironment final : public Environment {
     if (users.contains(name)) return {};
     return "there is no such group";
   }
+  Trouble readable(const std::string& path) override { return existing_directory(path); }
+  Trouble password_file(const std::string& path) override { return existing_directory(path); }
+  Trouble key_file(const std::string& path) override { return existing_directory(path); }
   Trouble scheme(const std::string& name) override {
     if (name == "CRYPT" || name == "PLAIN") return {};
     return "no such scheme";
