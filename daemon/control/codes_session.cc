@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <future>
 #include <initializer_list>
+#include <memory>
 
 #include "daemon/control/command_json.h"
 #include "daemon/password/main_password.h"
@@ -15,6 +17,9 @@ namespace {
 constexpr int kExitTemporary = 75;
 // As policy locks; a code that is to live longer has no expiry.
 constexpr uint64_t kMaxExpiry = uint64_t{3650} * 24 * 3600;
+// How long a passdb may take to tell whether the account still is what it was; the door stands
+// still meanwhile.
+constexpr std::chrono::seconds kStampPatience(3);
 
 std::string line_of(const Json& reply) {
   return reply.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
@@ -218,10 +223,14 @@ bool CodesSession::is_proven(Now now) {
 }
 
 std::string CodesSession::stamp_now(Now now) const {
-  std::string stamp;
-  parts_.settings->verifier->find_stamp(name_, now.mono,
-                                        [&stamp](std::string found) { stamp = std::move(found); });
-  return stamp;
+  // Of a passdb that answers later: waited for here, where no login is.
+  const auto found = std::make_shared<std::promise<std::string>>();
+  auto stamp = found->get_future();
+  const auto settings = parts_.settings;
+  settings->verifier->find_stamp(
+      name_, now.mono, [found, settings](std::string text) { found->set_value(std::move(text)); });
+  if (stamp.wait_for(kStampPatience) != std::future_status::ready) return {};
+  return stamp.get();
 }
 
 std::unique_ptr<passdb::CodeStore> CodesSession::open_store() {

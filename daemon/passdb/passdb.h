@@ -1,14 +1,17 @@
 #ifndef SASLATCH_DAEMON_PASSDB_PASSDB_H_
 #define SASLATCH_DAEMON_PASSDB_PASSDB_H_
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
+#include "daemon/passdb/authenticator.h"
 #include "protocol/base/ip_address.h"
 #include "protocol/base/secret.h"
 
@@ -28,6 +31,19 @@ struct Account {
   // Why some further credential can never be used: it lets nobody in and is logged. Empty: the
   // same.
   std::string damaged;
+
+  // Judges passwords in place of `credentials`, which then serve CRAM-MD5 only. Null: what is
+  // stored decides.
+  std::shared_ptr<Authenticator> authenticator;
+  // Of an account with an authenticator:
+  // The passdb presumes it; whether it exists, the authenticator tells. Where it does not, or
+  // cannot say, the next passdb decides.
+  bool is_presumed = false;
+  // Differs when the password may have changed, as far as the passdb can tell without it.
+  std::string stamp;
+  // How long a password that was right lets in without being judged again; 0: not at all. The
+  // server is not asked meanwhile, so that there a change or a lock acts this much later.
+  std::chrono::milliseconds right_lasts{0};
 
   bool disabled = false;  // disabled, expired, `nologin` or `fail`: never let in
   // Any password matches. CRAM-MD5 does not: it proves that the client knows what is stored, and
@@ -71,6 +87,8 @@ struct TypicalCredential {
   std::string stored;
   // How many accounts it stands for, about; the most common one of a chain is used.
   uint64_t accounts = 0;
+  // Passwords are judged by authenticators only: no hash is computed here, for anybody.
+  bool is_judged_elsewhere = false;
 };
 
 // One place where accounts live. Thread-safe: find() and list() are called from many threads.

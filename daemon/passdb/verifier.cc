@@ -6,10 +6,7 @@
 
 #include "daemon/audit/audit.h"
 #include "daemon/passdb/code_text.h"
-#include "daemon/passdb/log_limit.h"
-#include "daemon/password/dummy.h"
-#include "daemon/password/stored_password.h"
-#include "daemon/password/verdict_cache.h"
+#include "daemon/passdb/verifier_impl.h"
 #include "daemon/password/verify.h"
 #include "protocol/base/crypto/digest.h"
 
@@ -26,6 +23,27 @@ bool is_allowed_from(const Account& account, const std::optional<IpAddress>& rip
                      [&rip](const Network& network) { return network.contains(*rip); });
 }
 
+std::string name_of(const FoundCode& code) {
+  return code_credential(std::to_string(code.id), code.label);
+}
+
+// Differs when any stored credential does. Of hashes, never shown.
+std::string stamp_of(const Account& account) {
+  std::string all;
+  for (const Secret& stored : account.credentials) all.append(stored.reveal()).append(1, '\0');
+  all += account.stamp;
+  std::string stamp = digest(Hash::kSha256, all);
+  wipe(all);
+  return stamp;
+}
+
+}  // namespace
+
+bool is_presumed(const Lookup& found) {
+  const auto* account = std::get_if<Account>(&found);
+  return account != nullptr && account->is_presumed;
+}
+
 Shown shown_by(const CheckRequest& request) {
   if (const auto* given = std::get_if<PasswordCredential>(&request.credential)) {
     return ShownPassword{given->password.reveal()};
@@ -34,11 +52,6 @@ Shown shown_by(const CheckRequest& request) {
   return ShownDigest{given.challenge, given.digest};
 }
 
-std::string name_of(const FoundCode& code) {
-  return code_credential(std::to_string(code.id), code.label);
-}
-
-// Why the code does not let in; nullopt if it does.
 std::optional<Spent::Why> why_not(const FoundCode& code, const CheckRequest& request) {
   switch (code.state) {
     case CodeState::kRevoked:
@@ -53,123 +66,50 @@ std::optional<Spent::Why> why_not(const FoundCode& code, const CheckRequest& req
   return std::nullopt;
 }
 
-// Differs when any stored credential does. Of hashes, never shown.
-std::string stamp_of(const Account& account) {
-  std::string all;
-  for (const Secret& stored : account.credentials) all.append(stored.reveal()).append(1, '\0');
-  std::string stamp = digest(Hash::kSha256, all);
-  wipe(all);
-  return stamp;
-}
-
-// What the stored credentials of one account said together.
-struct Tried {
-  bool matched = false;
-  bool ran = false;         // at least one was computed, so that the time was spent
-  bool no_memory = false;   // at least one could not be, for want of memory
-  bool remembered = false;  // matched by the cache, without its hash
-};
-
-}  // namespace
-
-class Verifier::Impl {
- public:
-  Impl(std::vector<std::shared_ptr<Passdb>> chain, Log& log, Random& random,
-       std::chrono::milliseconds verdicts_last, CodeRules codes)
-      : chain_(std::move(chain)),
-        codes_(std::move(codes)),
-        verdicts_(verdicts_last, random),
-        down_(chain_.size()),
-        log_(log),
-        default_dummy_(password::default_dummy(random)) {}
-
-  // The passdb that decided; null for UnknownUser and Unavailable.
-  using Found = std::function<void(const Passdb*, Lookup)>;
-
-  void ask(size_t index, bool any_down, std::string username, Time now, Found done) const;
-  void judge_somewhere(const CheckRequest& request, const Passdb* passdb, Lookup found,
-                       std::function<void(CheckResult)> done,
-                       const HashElsewhere& hash_elsewhere) const;
-  [[nodiscard]] const CodeRules& codes() const { return codes_; }
-  [[nodiscard]] std::optional<CheckResult> check_inline(const CheckRequest& request) const;
-  bool list(std::string_view mask, const std::function<bool(std::string_view)>& each) const;
-  [[nodiscard]] std::vector<PassdbStatus> status() const;
-  void sweep(Time now) const { verdicts_.sweep(now); }
-
- private:
-  // The credentials of an account, in its order.
-  struct OneParsed {
-    Result<password::StoredPassword> stored;
-    std::optional<password::VerdictCache::Digest> verdict = {};  // where it may be in the cache
-    bool is_known_right = false;                                 // it is
-  };
-  using Parsed = std::vector<OneParsed>;
-
-  [[nodiscard]] Parsed parse_all(const CheckRequest& request, const Lookup& found) const;
-  [[nodiscard]] std::pair<const Passdb*, Lookup> find_now(const CheckRequest& request) const;
-  [[nodiscard]] bool is_slow(const CheckRequest& request, const Lookup& found,
-                             const Parsed& parsed) const;
-  [[nodiscard]] CheckResult judge(const CheckRequest& request, const Passdb* passdb,
-                                  const Lookup& found, const Parsed& parsed, CodeFacts facts) const;
-  [[nodiscard]] CheckResult judge_account(const CheckRequest& request, const Passdb& passdb,
-                                          const Account& account, const Parsed& parsed,
-                                          CodeFacts facts) const;
-  [[nodiscard]] bool may_use_main_password(const CheckRequest& request, const CodeFacts& facts,
-                                           const Passdb& passdb, const Account& account) const;
-  [[nodiscard]] Tried try_credentials(const CheckRequest& request, const Passdb& passdb,
-                                      const Account& account, const Parsed& parsed) const;
-  // Spends what a check usually costs. False if there was no memory for it: a stored password
-  // would have met the same, so that the answer must be the same as well.
-  bool run_dummy(const CheckRequest& request) const;
-  [[nodiscard]] password::StoredPassword dummy() const;
-  // Whether an earlier passdb than the one at `index` decides for `name`.
-  [[nodiscard]] bool is_known_before(size_t index, std::string_view name) const;
-
-  void note(size_t index, const Lookup& found, Time now) const;
-  void warn(std::string_view name, std::string_view text, const Passdb& passdb,
-            const Account& account, std::string cause, Time now) const;
-
-  const std::vector<std::shared_ptr<Passdb>> chain_;
-  const CodeRules codes_;
-  mutable password::VerdictCache verdicts_;
-  mutable std::vector<std::atomic<bool>> down_;  // what was logged last of each passdb
-  Log& log_;
-  mutable LogLimit limit_;
-  const std::string default_dummy_;
-};
-
-void Verifier::Impl::ask(size_t index, bool any_down, std::string username, Time now,
-                         Found done) const {
-  if (index == chain_.size()) {
-    if (any_down || chain_.empty()) {
-      return done(nullptr, Unavailable{"no passdb that answers knows the name"});
+void Verifier::Impl::ask(Progress at, std::string username, Time now, Found done) const {
+  if (at.index == chain_.size()) {
+    if (at.any_down || chain_.empty()) {
+      return done(nullptr, Unavailable{"no passdb that answers knows the name"}, at);
     }
-    return done(nullptr, UnknownUser{});
+    return done(nullptr, UnknownUser{}, at);
   }
-  chain_[index]->find(username, [this, index, any_down, username, now,
-                                 done = std::move(done)](Lookup found) mutable {
-    note(index, found, now);
-    if (std::holds_alternative<Account>(found)) return done(chain_[index].get(), std::move(found));
-    const bool down = any_down || std::holds_alternative<Unavailable>(found);
-    ask(index + 1, down, std::move(username), now, std::move(done));
-  });
+  chain_[at.index]->find(username,
+                         [this, at, username, now, done = std::move(done)](Lookup found) mutable {
+                           note(at.index, found, now);
+                           if (std::holds_alternative<Account>(found)) {
+                             return done(chain_[at.index].get(), std::move(found), at);
+                           }
+                           at.any_down = at.any_down || std::holds_alternative<Unavailable>(found);
+                           ++at.index;
+                           ask(at, std::move(username), now, std::move(done));
+                         });
 }
 
 void Verifier::Impl::note(size_t index, const Lookup& found, Time now) const {
-  const auto* const trouble = std::get_if<Unavailable>(&found);
-  if (trouble == nullptr && !down_[index].load(std::memory_order_relaxed)) return;
-  const std::string name(chain_[index]->name());
-  if (trouble != nullptr) {
-    down_[index].store(true, std::memory_order_relaxed);
-    if (limit_.admits("down " + name, now)) {
-      log_.error("passdb-down",
-                 "a passdb cannot answer; names that no other one knows get a "
-                 "temporary answer",
-                 {{"passdb", name}, {"cause", trouble->reason}});
-    }
-  } else if (down_[index].exchange(false, std::memory_order_relaxed)) {
-    log_.info("passdb-up", "a passdb answers again", {{"passdb", name}});
+  if (const auto* const trouble = std::get_if<Unavailable>(&found)) {
+    return note_down(index, trouble->reason, now);
   }
+  // Whether that works, its authenticator tells.
+  const auto* const account = std::get_if<Account>(&found);
+  if (account == nullptr || !account->authenticator) note_up(index);
+}
+
+void Verifier::Impl::note_down(size_t index, const std::string& reason, Time now) const {
+  down_[index].store(true, std::memory_order_relaxed);
+  const std::string name(chain_[index]->name());
+  if (limit_.admits("down " + name, now)) {
+    log_.error("passdb-down",
+               "a passdb cannot answer; names that no other one knows get a "
+               "temporary answer",
+               {{"passdb", name}, {"cause", reason}});
+  }
+}
+
+void Verifier::Impl::note_up(size_t index) const {
+  if (!down_[index].load(std::memory_order_relaxed)) return;
+  if (!down_[index].exchange(false, std::memory_order_relaxed)) return;
+  log_.info("passdb-up", "a passdb answers again",
+            {{"passdb", std::string(chain_[index]->name())}});
 }
 
 void Verifier::Impl::warn(std::string_view name, std::string_view text, const Passdb& passdb,
@@ -181,14 +121,17 @@ void Verifier::Impl::warn(std::string_view name, std::string_view text, const Pa
                {{"passdb", std::string(passdb.name())}, {"user", account.name}, {"cause", cause}});
 }
 
-password::StoredPassword Verifier::Impl::dummy() const {
+std::optional<password::StoredPassword> Verifier::Impl::dummy() const {
   TypicalCredential most;
+  bool is_judged_elsewhere = !chain_.empty();
   for (const auto& passdb : chain_) {
     TypicalCredential typical = passdb->typical_credential();
+    is_judged_elsewhere &= typical.is_judged_elsewhere;
     if (!typical.stored.empty() && (most.stored.empty() || typical.accounts > most.accounts)) {
       most = std::move(typical);
     }
   }
+  if (is_judged_elsewhere) return std::nullopt;
   if (auto parsed = password::parse(most.stored, ""); !most.stored.empty() && parsed) {
     return *std::move(parsed);
   }
@@ -198,7 +141,9 @@ password::StoredPassword Verifier::Impl::dummy() const {
 
 bool Verifier::Impl::run_dummy(const CheckRequest& request) const {
   if (const auto* given = std::get_if<PasswordCredential>(&request.credential)) {
-    return password::verify(dummy(), given->password.reveal()) != password::Check::kNoMemory;
+    const auto usual = dummy();
+    return !usual ||
+           password::verify(*usual, given->password.reveal()) != password::Check::kNoMemory;
   }
   const auto& given = std::get<CramMd5Credential>(request.credential);
   const password::StoredPassword context =
@@ -267,10 +212,14 @@ Tried Verifier::Impl::try_credentials(const CheckRequest& request, const Passdb&
         break;
     }
   }
+  any_readable = any_readable || account.authenticator;
   if (cram != nullptr && !tried.ran && any_readable && account.withheld.empty()) {
     warn("cram-md5-impossible",
          "an account tried CRAM-MD5, which needs a plaintext or a CRAM-MD5 context", passdb,
-         account, "only hashes are stored; set the password again to make a context", request.now);
+         account,
+         account.authenticator ? "its passdb judges passwords by itself and shows none"
+                               : "only hashes are stored; set the password again to make a context",
+         request.now);
   }
   return tried;
 }
@@ -301,19 +250,23 @@ bool Verifier::Impl::may_use_main_password(const CheckRequest& request, const Co
   return !facts.has_codes;
 }
 
+bool Verifier::Impl::is_admitted(const CheckRequest& request, const Account& account,
+                                 CheckResult& result) const {
+  if (account.name == request.username || !request.admit_account) return true;
+  if (request.admit_account(account.name)) return true;
+  result.outcome = Outcome::kRefused;
+  result.account = account.name;
+  return false;
+}
+
 CheckResult Verifier::Impl::judge_account(const CheckRequest& request, const Passdb& passdb,
                                           const Account& account, const Parsed& parsed,
-                                          CodeFacts facts) const {
+                                          CodeFacts facts, const Tried* proven) const {
   CheckResult result{.outcome = Outcome::kBadCredential,
                      .account = account.name,
                      .nodelay = account.nodelay,
                      .passdb = std::string(passdb.name()),
                      .credential = {}};
-  if (account.name != request.username && request.admit_account &&
-      !request.admit_account(account.name)) {
-    result.outcome = Outcome::kRefused;
-    return result;
-  }
   const auto* given = std::get_if<PasswordCredential>(&request.credential);
   const bool may_enter = !account.disabled && is_allowed_from(account, request.rip);
   const auto let_in = [&result](std::string credential) {
@@ -340,7 +293,7 @@ CheckResult Verifier::Impl::judge_account(const CheckRequest& request, const Pas
     return let_in("password");
   }
 
-  Tried tried = try_credentials(request, passdb, account, parsed);
+  Tried tried = proven != nullptr ? *proven : try_credentials(request, passdb, account, parsed);
   if (!tried.ran && !run_dummy(request)) tried.no_memory = true;
   result.remembered = tried.remembered;
   if (tried.matched && may_enter && facts.trouble.empty() && main_password_lets_in()) {
@@ -372,9 +325,11 @@ CheckResult Verifier::Impl::judge_account(const CheckRequest& request, const Pas
 }
 
 CheckResult Verifier::Impl::judge(const CheckRequest& request, const Passdb* passdb,
-                                  const Lookup& found, const Parsed& parsed,
-                                  CodeFacts facts) const {
+                                  const Lookup& found, const Parsed& parsed, CodeFacts facts,
+                                  std::chrono::microseconds judged_for) const {
   if (const auto* account = std::get_if<Account>(&found)) {
+    CheckResult refused;
+    if (!is_admitted(request, *account, refused)) return refused;
     return judge_account(request, *passdb, *account, parsed, std::move(facts));
   }
   CheckResult result{.outcome = Outcome::kUnavailable,
@@ -384,6 +339,7 @@ CheckResult Verifier::Impl::judge(const CheckRequest& request, const Passdb* pas
                      .credential = {}};
   if (std::holds_alternative<UnknownUser>(found) && run_dummy(request)) {
     result.outcome = Outcome::kUnknownUser;
+    result.as_if = std::max(wrong_times_.next() - judged_for, std::chrono::microseconds(0));
   }
   return result;
 }
@@ -415,7 +371,9 @@ bool Verifier::Impl::is_slow(const CheckRequest& request, const Lookup& found,
     if (one.stored && password::is_slow(*one.stored)) return true;
     any_usable = any_usable || one.stored;
   }
-  return !any_usable && password::is_slow(dummy());
+  if (any_usable) return false;
+  const auto usual = dummy();
+  return usual && password::is_slow(*usual);
 }
 
 std::optional<CheckResult> Verifier::Impl::check_inline(const CheckRequest& request) const {
@@ -424,42 +382,13 @@ std::optional<CheckResult> Verifier::Impl::check_inline(const CheckRequest& requ
   }
   const auto [passdb, found] = find_now(request);
   // Codes are on a disk: what is known in memory tells who has none.
-  if (const auto* account = std::get_if<Account>(&found);
-      account != nullptr && codes_.book && codes_.book->may_know(account->name)) {
-    return std::nullopt;
+  if (const auto* account = std::get_if<Account>(&found); account != nullptr) {
+    if (codes_.book && codes_.book->may_know(account->name)) return std::nullopt;
+    if (account->authenticator) return std::nullopt;
   }
   const Parsed parsed = parse_all(request, found);
   if (is_slow(request, found, parsed)) return std::nullopt;
   return judge(request, passdb, found, parsed, {});
-}
-
-// Here, or by `hash_elsewhere` where that is given and a slow hash stands before the answer.
-void Verifier::Impl::judge_somewhere(const CheckRequest& request, const Passdb* passdb,
-                                     Lookup found, std::function<void(CheckResult)> done,
-                                     const HashElsewhere& hash_elsewhere) const {
-  Parsed parsed = parse_all(request, found);
-  CodeFacts facts;
-  if (const auto* account = std::get_if<Account>(&found); account != nullptr && codes_.book) {
-    facts = codes_.book->find(account->name, shown_by(request), request.wall);
-  }
-  // A code that lets in needs no hash.
-  const bool is_code =
-      facts.found && !request.main_password_only && !why_not(*facts.found, request);
-  if (!hash_elsewhere || is_code || !is_slow(request, found, parsed)) {
-    return done(judge(request, passdb, found, parsed, std::move(facts)));
-  }
-  struct Waiting {
-    Lookup found;
-    Parsed parsed;
-    CodeFacts facts;
-    std::function<void(CheckResult)> done;
-  };
-  auto waiting = std::make_shared<Waiting>(
-      Waiting{std::move(found), std::move(parsed), std::move(facts), std::move(done)});
-  hash_elsewhere([this, &request, passdb, waiting = std::move(waiting)] {
-    waiting->done(
-        judge(request, passdb, waiting->found, waiting->parsed, std::move(waiting->facts)));
-  });
 }
 
 bool Verifier::Impl::is_known_before(size_t index, std::string_view name) const {
@@ -467,7 +396,7 @@ bool Verifier::Impl::is_known_before(size_t index, std::string_view name) const 
     // Shared, since a passdb may answer after we have gone on; its name is then listed twice.
     const auto known = std::make_shared<std::atomic<bool>>(false);
     chain_[i]->find(std::string(name), [known](const Lookup& found) {
-      *known = std::holds_alternative<Account>(found);
+      *known = std::holds_alternative<Account>(found) && !is_presumed(found);
     });
     if (*known) return true;
   }
@@ -525,10 +454,10 @@ std::optional<CheckResult> Verifier::check_inline(const CheckRequest& request) c
 
 void Verifier::check(const CheckRequest& request, std::function<void(CheckResult)> done,
                      const HashElsewhere& hash_elsewhere) const {
-  impl_->ask(0, false, request.username, request.now,
-             [this, &request, done = std::move(done), hash_elsewhere](const Passdb* passdb,
-                                                                      Lookup found) mutable {
-               impl_->judge_somewhere(request, passdb, std::move(found), std::move(done),
+  impl_->ask({}, request.username, request.now,
+             [this, &request, done = std::move(done), hash_elsewhere](
+                 const Passdb* passdb, Lookup found, Progress at) mutable {
+               impl_->judge_somewhere(request, passdb, std::move(found), at, std::move(done),
                                       hash_elsewhere);
              });
 }
@@ -545,8 +474,8 @@ bool Verifier::may_be_code(const CheckRequest& request) const {
 void Verifier::find_device(const CheckRequest& request,
                            std::function<void(std::optional<CodeBook::Time>)> done) const {
   impl_->ask(
-      0, false, request.username, request.now,
-      [this, &request, done = std::move(done)](const Passdb*, const Lookup& found) {
+      {}, request.username, request.now,
+      [this, &request, done = std::move(done)](const Passdb*, const Lookup& found, Progress) {
         const auto* account = std::get_if<Account>(&found);
         if (account == nullptr || account->disabled || !is_allowed_from(*account, request.rip)) {
           return done(std::nullopt);
@@ -560,11 +489,11 @@ void Verifier::find_device(const CheckRequest& request,
 
 void Verifier::find_stamp(std::string username, Time now,
                           std::function<void(std::string)> done) const {
-  impl_->ask(0, false, std::move(username), now,
-             [done = std::move(done)](const Passdb*, const Lookup& found) {
-               const auto* account = std::get_if<Account>(&found);
-               done(account != nullptr && !account->disabled ? stamp_of(*account) : "");
-             });
+  impl_->ask_for_certain({}, std::move(username), now,
+                         [done = std::move(done)](const Passdb*, const Lookup& found, Progress) {
+                           const auto* account = std::get_if<Account>(&found);
+                           done(account != nullptr && !account->disabled ? stamp_of(*account) : "");
+                         });
 }
 
 std::optional<Spent> Verifier::recognise_later(const CheckRequest& request,
@@ -583,14 +512,15 @@ void Verifier::note_use(const CheckRequest& request, const CheckResult& result) 
 }
 
 void Verifier::lookup(std::string username, Time now, std::function<void(Lookup)> done) const {
-  impl_->ask(0, false, std::move(username), now,
-             [done = std::move(done)](const Passdb*, Lookup found) {
-               if (auto* account = std::get_if<Account>(&found)) {
-                 account->credentials.clear();
-                 if (!account->in_userdb) return done(UnknownUser{});
-               }
-               done(std::move(found));
-             });
+  impl_->ask_for_certain({}, std::move(username), now,
+                         [done = std::move(done)](const Passdb*, Lookup found, Progress) {
+                           if (auto* account = std::get_if<Account>(&found)) {
+                             account->credentials.clear();
+                             account->authenticator.reset();
+                             if (!account->in_userdb) return done(UnknownUser{});
+                           }
+                           done(std::move(found));
+                         });
 }
 
 bool Verifier::list(std::string_view mask,

@@ -46,9 +46,11 @@ struct CheckRequest {
   std::chrono::steady_clock::time_point now;
   // The same moment by the calendar: whether a code has expired.
   std::chrono::system_clock::time_point wall;
-  // Called on the checking thread, at most once, before any hash runs, when a passdb maps the name
-  // to another account (user=, username=, domain=); false refuses without a hash (DESIGN 6.8).
-  // Empty: every account is admitted.
+  // When the answer is due: an authenticator gives up then.
+  std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
+  // Called on the checking thread, before any hash runs and any authenticator is asked, when a
+  // passdb maps the name to another account (user=, username=, domain=); false refuses without a
+  // hash (DESIGN 6.8). Empty: every account is admitted.
   std::function<bool(const std::string& account)> admit_account;
 };
 
@@ -83,7 +85,7 @@ struct CheckResult {
     kUnavailable,    // our trouble: a passdb is down and no other one knows the name
     kRefused,        // admit_account said no
   };
-  Outcome outcome;
+  Outcome outcome = Outcome::kUnavailable;
   std::string account;      // the canonical name; the name asked for where no passdb knows it
   bool nodelay = false;     // the passdb wants this account's failures answered without delay
   std::string passdb;       // the NAME of the passdb that decided; empty if none did
@@ -93,6 +95,9 @@ struct CheckResult {
   std::optional<Spent> spent = {};     // on kBadCredential and kDisabled
   // On kBadCredential: old passwords that were too slow to compare with; see recognise_later().
   std::vector<SlowOldPassword> slow = {};
+  // On a failure that no authenticator judged: the answer is to come this much later, since one
+  // that is judged does.
+  std::chrono::microseconds as_if = {};
 };
 
 // Authorization codes, as a site has them.
@@ -106,8 +111,14 @@ struct CodeRules {
 //
 // An authorization code of the account lets in like its password and costs no password hash.
 //
+// An account whose passdb judges passwords by itself (Authenticator) is asked about over there; a
+// name that is only presumed and turns out to be unknown falls to the next passdb. What such a
+// judge finds right is remembered only where the passdb says so.
+//
 // An unknown user, a disabled one and one without a usable password cost the check of a typical
-// stored password of these passdbs, so that nobody learns from the clock which names exist.
+// stored password of these passdbs, so that nobody learns from the clock which names exist. Where
+// passwords are judged elsewhere, what is not judged is to be answered as late as what is
+// (CheckResult::as_if).
 //
 // Thread-safe. check() holds no lock while it looks up or hashes.
 class Verifier {

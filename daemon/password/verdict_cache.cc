@@ -61,7 +61,10 @@ bool VerdictCache::knows(const Digest& digest, Time now) const {
 }
 
 void VerdictCache::remember(const Digest& digest, Time now) {
-  if (!is_on()) return;
+  if (is_on()) remember(digest, now, lifetime_);
+}
+
+void VerdictCache::remember(const Digest& digest, Time now, std::chrono::milliseconds lifetime) {
   Stripe& here = stripes_[digest[0] % kStripes];
   const std::lock_guard guard(here.mutex);
   if (here.entries.empty()) here.entries.resize(kEntries / kStripes);
@@ -72,7 +75,7 @@ void VerdictCache::remember(const Digest& digest, Time now) {
     place = std::min_element(first, first + kWays,
                              [](const Entry& a, const Entry& b) { return a.ends < b.ends; });
   }
-  *place = {digest, seconds_of(now + lifetime_)};
+  *place = {digest, seconds_of(now + lifetime)};
 }
 
 void VerdictCache::sweep(Time now) {

@@ -39,6 +39,8 @@ class VerdictCache {
   [[nodiscard]] Digest digest_of(std::string_view stored, std::string_view given) const;
   [[nodiscard]] bool knows(const Digest& digest, Time now) const;
   void remember(const Digest& digest, Time now);
+  // The same with a lifetime of its own, also where is_on() is false.
+  void remember(const Digest& digest, Time now, std::chrono::milliseconds lifetime);
   // Wipes what has ended; call it every second or so.
   void sweep(Time now);
 

@@ -118,6 +118,7 @@ Attempt::Attempt(AttemptServices& services, std::shared_ptr<const Settings> sett
   question_.credential = std::move(request.credential);
   question_.now = arrived.mono;
   question_.wall = arrived.wall;
+  question_.deadline = answer_by();
   question_.main_password_only = request.main_password_only;
   question_.admit_account = [this](const std::string& account) { return admit_account(account); };
 }
@@ -345,6 +346,8 @@ void Attempt::on_checked(passdb::CheckResult result) {
     } else if (decided.outcome == AuthOutcome::kOk) {
       answer.not_before = held(settled.hold);
     }
+    const Mono as_if = std::min<Mono>(now.mono + result.as_if, answer_by());
+    if (result.as_if.count() > 0) answer.not_before = std::max(answer.not_before, as_if);
     for (const policy::NewLock& lock : settled.locks) {
       services_.metrics.locks_made.add();
       services_.audit.write(LockEvent{now.wall,

@@ -21,9 +21,9 @@ class MasterSession::LookupJob final : public QueuedCheck {
 
   void run() override {
     settings_->verifier->lookup(
-        name_, asked_, [session = session_, mailbox = mailbox_, id = id_](passdb::Lookup lookup) {
-          answer(session, mailbox, id, std::move(lookup));
-        });
+        name_, asked_,
+        [session = session_, mailbox = mailbox_, settings = settings_,
+         id = id_](passdb::Lookup lookup) { answer(session, mailbox, id, std::move(lookup)); });
   }
   void overload() override {
     answer(session_, mailbox_, id_, passdb::Unavailable{"too much waits already"});

@@ -24,6 +24,7 @@
 #include "protocol/base/crypto/system_random.h"
 #include "tests/daemon/audit/recording_log.h"
 #include "tests/daemon/passdb/scratch_dir.h"
+#include "tests/daemon/passdb/scripted.h"
 
 namespace saslatch::passdb {
 namespace {
@@ -118,7 +119,7 @@ class CodesTest : public ::testing::Test {
   CheckResult check(const std::string& name, const std::string& password, bool cram_md5 = false) {
     if (!verifier_) {
       std::vector<std::shared_ptr<Passdb>> chain;
-      if (file_) chain.push_back(file_);
+      if (front_) chain.push_back(front_);
       chain.push_back(std::make_shared<EmbeddedPassdb>("embedded", dir_.path(), random_));
       verifier_.emplace(chain, log_, random_, 0ms, CodeRules{book_, site_});
     }
@@ -169,7 +170,7 @@ class CodesTest : public ::testing::Test {
   std::unique_ptr<UserStore> users_;
   std::unique_ptr<CodeStore> codes_;
   std::shared_ptr<CodeBook> book_ = std::make_shared<CodeBook>(dir_.path());
-  std::shared_ptr<PasswdFilePassdb> file_;
+  std::shared_ptr<Passdb> front_;  // asked before `embedded`
   password::MainPasswordRules site_;
   std::optional<Verifier> verifier_;
   std::optional<Spent> later_;
@@ -204,14 +205,50 @@ TEST_F(CodesTest, AreOfOneAccountOnly) {
 
 TEST_F(CodesTest, WorkForAccountsOfAPasswdFile) {
   dir_.write("users", "carol:{PLAIN}main\ncarla:{PLAIN}x::::::user=carol\n");
-  file_ = std::make_shared<PasswdFilePassdb>(
+  const auto file = std::make_shared<PasswdFilePassdb>(
       PasswdFileOptions{"file", dir_.file("users"), "PLAIN", true}, log_, random_);
-  file_->refresh(std::chrono::steady_clock::time_point{1s});
+  file->refresh(std::chrono::steady_clock::time_point{1s});
+  front_ = file;
   const std::string code = add(labelled("Phone", "carol"));
   EXPECT_EQ(told("carol", code), "ok code:1 Phone");
   EXPECT_EQ(told("carol", code, true), "ok code:1 Phone");
   EXPECT_EQ(told("carla", code), "ok code:1 Phone") << "another name of the same account";
   EXPECT_EQ(told("carol", "main"), "ok password");
+}
+
+TEST_F(CodesTest, WorkForAccountsThatAreJudgedElsewhere) {
+  const auto judge = std::make_shared<ScriptedAuthenticator>();
+  const auto elsewhere = std::make_shared<ScriptedPassdb>("elsewhere");
+  for (const std::string name : {"dora", "maybe"}) {
+    elsewhere->set(name, {}, [judge, name](Account& account) {
+      account.authenticator = judge;
+      account.is_presumed = name == "maybe";
+    });
+  }
+  front_ = elsewhere;
+  const std::string dora = add(labelled("Phone", "dora"));
+  const std::string maybe = add(labelled("Phone", "maybe"));
+  EXPECT_EQ(told("dora", dora), "ok code:1 Phone");
+  EXPECT_EQ(told("dora", dora, true), "ok code:1 Phone");
+  EXPECT_EQ(told("dora", "main"), "ok password");
+  ASSERT_TRUE(codes_->revoke("dora", 1, now_));
+  EXPECT_EQ(told("dora", dora), "no revoked code:1 Phone");
+  EXPECT_THAT(judge->asked, ElementsAre("main")) << "a code was shown to somebody else";
+
+  judge->asked.clear();
+  EXPECT_EQ(told("maybe", maybe), "ok code:1 Phone");
+  judge->says.verdict = ProofVerdict::kDisabled;
+  EXPECT_EQ(told("maybe", maybe), "disabled");
+  judge->says.verdict = ProofVerdict::kUnknownUser;
+  EXPECT_EQ(told("maybe", maybe), "unknown");
+  judge->says.verdict = ProofVerdict::kUnavailable;
+  EXPECT_EQ(told("maybe", maybe), "down");
+  EXPECT_THAT(judge->asked, ElementsAre("-", "-", "-", "-"));
+
+  judge->says.verdict = ProofVerdict::kRight;
+  site_ = *password::MainPasswordRules::parse("refused");
+  verifier_.reset();
+  EXPECT_EQ(told("dora", "main"), "no main-password password");
 }
 
 TEST_F(CodesTest, AreBoundToWhatTheyWereMadeFor) {
@@ -478,9 +515,10 @@ TEST_F(CodesTest, AreWorthNothingWithoutTheKey) {
 
 TEST_F(CodesTest, ABrokenDatabaseClosesTheAccountsThatHadSomething) {
   dir_.write("users", "carol:{PLAIN}main\ndora:{PLAIN}main\n");
-  file_ = std::make_shared<PasswdFilePassdb>(
+  const auto file = std::make_shared<PasswdFilePassdb>(
       PasswdFileOptions{"file", dir_.file("users"), "PLAIN", true}, log_, random_);
-  file_->refresh(std::chrono::steady_clock::time_point{1s});
+  file->refresh(std::chrono::steady_clock::time_point{1s});
+  front_ = file;
   ASSERT_TRUE(codes_->set_main_password("carol", "refused", kNow));
   book_->refresh();
   codes_.reset();

@@ -4,8 +4,6 @@
 #include <gtest/gtest.h>
 #include <time.h>
 
-#include <map>
-
 #include "daemon/password/create.h"
 #include "daemon/password/dummy.h"
 #include "daemon/password/verdict_cache.h"
@@ -14,6 +12,7 @@
 #include "protocol/base/crypto/digest.h"
 #include "tests/daemon/audit/recording_log.h"
 #include "tests/daemon/passdb/lookups.h"
+#include "tests/daemon/passdb/scripted.h"
 #include "tests/daemon/password/seeded_random.h"
 
 namespace saslatch::passdb {
@@ -24,49 +23,6 @@ using std::chrono::seconds;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-// A passdb that says what it was told to.
-class ScriptedPassdb final : public Passdb {
- public:
-  explicit ScriptedPassdb(std::string name) : name_(std::move(name)) {}
-
-  // The account, made anew for each lookup because it does not copy.
-  using Maker = std::function<Account()>;
-  void set(const std::string& name, std::vector<std::string> stored,
-           std::function<void(Account&)> change = {}) {
-    accounts_[name] = [name, stored = std::move(stored), change = std::move(change)] {
-      Account account;
-      account.name = name;
-      for (const std::string& text : stored) account.credentials.emplace_back(text);
-      if (change) change(account);
-      return account;
-    };
-  }
-  bool down = false;
-  bool slow = false;
-  TypicalCredential typical;
-
-  std::string_view name() const override { return name_; }
-  bool blocks() const override { return slow; }
-  void find(std::string username, std::function<void(Lookup)> done) override {
-    if (down) return done(Unavailable{"it is down"});
-    const auto known = accounts_.find(username);
-    if (known == accounts_.end()) return done(UnknownUser{});
-    done(known->second());
-  }
-  bool list(std::string_view, const std::function<bool(std::string_view)>& each) override {
-    for (const auto& [name, maker] : accounts_) {
-      if (!each(name)) break;
-    }
-    return !down;
-  }
-  TypicalCredential typical_credential() const override { return typical; }
-  PassdbStatus status() const override { return {name_, "scripted", !down, "", {}}; }
-
- private:
-  std::string name_;
-  std::map<std::string, Maker> accounts_;
-};
 
 class VerifierTest : public ::testing::Test {
  protected:
@@ -299,6 +255,177 @@ TEST_F(VerifierTest, TellsNodelay) {
   first_->set("quick", {"{PLAIN}pw"}, [](Account& a) { a.nodelay = true; });
   EXPECT_TRUE(check(password("quick", "wrong")).nodelay);
   EXPECT_FALSE(check(password("nobody", "wrong")).nodelay);
+}
+
+class AuthenticatorTest : public VerifierTest {
+ protected:
+  AuthenticatorTest() {
+    first_->typical = {"", 0, true};
+    know("alice");
+    know("maybe", [](Account& account) { account.is_presumed = true; });
+    second_->set("maybe", {"{PLAIN}two"});
+  }
+  void know(const std::string& name, std::function<void(Account&)> change = {}) {
+    first_->set(name, {}, [this, change = std::move(change)](Account& account) {
+      account.authenticator = judge_;
+      if (change) change(account);
+    });
+  }
+  void says(ProofVerdict verdict, const char* reason = "") { judge_->says = {verdict, reason, {}}; }
+
+  std::shared_ptr<ScriptedAuthenticator> judge_ = std::make_shared<ScriptedAuthenticator>();
+};
+
+TEST_F(AuthenticatorTest, DecidesInPlaceOfWhatIsStored) {
+  const std::pair<ProofVerdict, Outcome> kTable[] = {
+      {ProofVerdict::kRight, Outcome::kOk},
+      {ProofVerdict::kWrong, Outcome::kBadCredential},
+      {ProofVerdict::kDisabled, Outcome::kDisabled},
+      {ProofVerdict::kUnavailable, Outcome::kUnavailable},
+      {ProofVerdict::kUnknownUser, Outcome::kUnknownUser},  // the second one does not know her
+  };
+  for (const auto& [verdict, expected] : kTable) {
+    says(verdict, "why");
+    const CheckResult result = check(password("alice", "pw"));
+    EXPECT_EQ(result.outcome, expected);
+    EXPECT_EQ(result.account, "alice");
+    EXPECT_EQ(result.credential, expected == Outcome::kOk ? "password" : "");
+  }
+  EXPECT_THAT(judge_->asked, ElementsAre("pw", "pw", "pw", "pw", "pw"));
+  EXPECT_THAT(log_.lines(), Contains(HasSubstr("why")));
+}
+
+TEST_F(AuthenticatorTest, LetsTheNextPassdbDecideOnANameThatWasOnlyPresumed) {
+  says(ProofVerdict::kUnknownUser);
+  EXPECT_EQ(check(password("maybe", "two")).passdb, "second");
+  EXPECT_EQ(outcome(password("maybe", "wrong")), Outcome::kBadCredential);
+  EXPECT_EQ(outcome(cram_md5("maybe", "two")), Outcome::kOk);
+  EXPECT_THAT(judge_->asked, ElementsAre("two", "wrong", "-"));
+
+  says(ProofVerdict::kWrong);
+  EXPECT_EQ(outcome(password("maybe", "two")), Outcome::kBadCredential) << "it knows him";
+  // Whether it knows him it cannot say; that he is found behind it is as with any other passdb.
+  says(ProofVerdict::kUnavailable, "no answer");
+  EXPECT_EQ(outcome(password("maybe", "two")), Outcome::kOk);
+  know("nobody", [](Account& account) { account.is_presumed = true; });
+  EXPECT_EQ(outcome(password("nobody", "x")), Outcome::kUnavailable);
+  EXPECT_EQ(outcome(password("alice", "x")), Outcome::kUnavailable);
+  EXPECT_EQ(log_.count("passdb-down"), 1u);
+  says(ProofVerdict::kWrong);
+  EXPECT_EQ(outcome(password("alice", "x")), Outcome::kBadCredential);
+  EXPECT_EQ(log_.count("passdb-up"), 1u);
+}
+
+TEST_F(AuthenticatorTest, IsNeverAskedAboutAnEmptyPassword) {
+  EXPECT_EQ(outcome(password("alice", "")), Outcome::kBadCredential);
+  EXPECT_EQ(outcome(password("maybe", "")), Outcome::kBadCredential);
+  EXPECT_THAT(judge_->asked, ElementsAre());
+}
+
+TEST_F(AuthenticatorTest, CannotServeCramMd5UnlessSomethingIsStoredToo) {
+  EXPECT_EQ(outcome(cram_md5("alice", "pw")), Outcome::kBadCredential);
+  EXPECT_EQ(log_.count("cram-md5-impossible"), 1u);
+  first_->set("both", {"{PLAIN}pw"}, [this](Account& a) { a.authenticator = judge_; });
+  EXPECT_EQ(outcome(cram_md5("both", "pw")), Outcome::kOk);
+  EXPECT_THAT(judge_->asked, ElementsAre());
+  says(ProofVerdict::kWrong);
+  EXPECT_EQ(outcome(password("both", "pw")), Outcome::kBadCredential) << "it decides alone";
+}
+
+TEST_F(AuthenticatorTest, DoesNotOverruleTheAccount) {
+  know("off", [](Account& account) { account.disabled = true; });
+  know("abroad", [](Account& account) { account.allow_nets.emplace(); });
+  know("alias", [](Account& account) { account.name = "alice"; });
+  EXPECT_EQ(outcome(password("off", "pw")), Outcome::kDisabled);
+  EXPECT_EQ(outcome(password("abroad", "pw")), Outcome::kBadCredential);
+  EXPECT_EQ(judge_->asked.size(), 2u) << "what is refused costs as much as what is wrong";
+  CheckRequest refused = password("alias", "pw");
+  refused.admit_account = [](const std::string&) { return false; };
+  EXPECT_EQ(outcome(std::move(refused)), Outcome::kRefused);
+  EXPECT_EQ(judge_->asked.size(), 2u) << "a refused attempt asks nobody";
+}
+
+TEST_F(AuthenticatorTest, MayAnswerLaterAndKnowsUntilWhen) {
+  judge_->waits = true;
+  CheckRequest request = password("alice", "pw");
+  request.deadline = now_ + seconds(4);
+  EXPECT_FALSE(verifier().check_inline(request)) << "nobody can say here and now";
+  std::optional<CheckResult> result;
+  verifier().check(request, [&result](CheckResult r) { result = std::move(r); });
+  EXPECT_FALSE(result);
+  EXPECT_EQ(judge_->deadline, now_ + seconds(4));
+  judge_->answer();
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->outcome, Outcome::kOk);
+}
+
+TEST_F(AuthenticatorTest, IsAskedEachTimeUnlessThePassdbSaysOtherwise) {
+  verifier_.emplace(std::vector<std::shared_ptr<Passdb>>{first_, second_}, log_, random_,
+                    seconds(300));
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(outcome(password("alice", "pw")), Outcome::kOk);
+  EXPECT_EQ(judge_->asked.size(), 3u);
+
+  std::string stamp = "1";
+  know("bob", [&stamp](Account& account) {
+    account.right_lasts = seconds(30);
+    account.stamp = stamp;
+  });
+  EXPECT_FALSE(check(password("bob", "pw")).remembered);
+  EXPECT_TRUE(check(password("bob", "pw")).remembered);
+  says(ProofVerdict::kWrong);
+  EXPECT_EQ(outcome(password("bob", "other")), Outcome::kBadCredential);
+  EXPECT_EQ(outcome(password("bob", "other")), Outcome::kBadCredential);
+  EXPECT_EQ(outcome(password("bob", "pw")), Outcome::kOk) << "still remembered";
+  stamp = "2";
+  EXPECT_EQ(outcome(password("bob", "pw")), Outcome::kBadCredential) << "his entry has changed";
+  stamp = "1";
+  now_ += seconds(30);
+  EXPECT_EQ(outcome(password("bob", "pw")), Outcome::kBadCredential) << "it is over";
+}
+
+TEST_F(AuthenticatorTest, MakesWhatItDoesNotJudgeAsLateAsWhatItDoes) {
+  verifier_.emplace(std::vector<std::shared_ptr<Passdb>>{first_}, log_, random_);
+  using std::chrono::microseconds;
+  EXPECT_EQ(check(password("nobody", "x")).as_if, microseconds(0)) << "nothing is known yet";
+  judge_->says = {ProofVerdict::kWrong, "", microseconds(700)};
+  EXPECT_EQ(check(password("alice", "x")).as_if, microseconds(0)) << "it took its time";
+  EXPECT_EQ(check(password("nobody", "x")).as_if, microseconds(700));
+  EXPECT_EQ(check(password("alice", "")).as_if, microseconds(700));
+  judge_->says = {ProofVerdict::kUnknownUser, "", microseconds(600)};
+  EXPECT_EQ(check(password("maybe", "x")).as_if, microseconds(100));
+}
+
+TEST_F(AuthenticatorTest, CostsNoHashHereWhereNobodyHasOne) {
+  verifier_.emplace(std::vector<std::shared_ptr<Passdb>>{first_}, log_, random_);
+  EXPECT_TRUE(verifier().check_inline(password("nobody", "x")));
+  verifier_.reset();
+  second_->typical.stored = saslatch::password::default_dummy(random_);
+  EXPECT_FALSE(verifier().check_inline(password("nobody", "x")));
+}
+
+TEST_F(AuthenticatorTest, TellsWhoOnlyLooksUpWhetherAPresumedAccountIsThere) {
+  const auto found = [this](const char* name) {
+    Lookup answer = Unavailable{"not answered"};
+    verifier().lookup(name, now_, [&answer](Lookup l) { answer = std::move(l); });
+    return answer;
+  };
+  EXPECT_TRUE(std::holds_alternative<Account>(found("maybe")));
+  says(ProofVerdict::kDisabled);
+  EXPECT_TRUE(std::get<Account>(found("maybe")).disabled);
+  know("ghost", [](Account& account) { account.is_presumed = true; });
+  says(ProofVerdict::kUnknownUser);
+  EXPECT_EQ(told(found("ghost")), "unknown");
+  says(ProofVerdict::kUnavailable);
+  EXPECT_THAT(told(found("ghost")), HasSubstr("down"));
+  EXPECT_TRUE(std::holds_alternative<Account>(found("alice"))) << "she was found, not presumed";
+  EXPECT_THAT(judge_->asked, ElementsAre("-", "-", "-", "-"));
+
+  std::vector<std::string> names;
+  EXPECT_TRUE(verifier().list("m*", [&names](std::string_view name) {
+    names.emplace_back(name);
+    return true;
+  }));
+  EXPECT_THAT(names, Contains("maybe"));
 }
 
 // What a check costs on this thread, whatever else the machine does.
