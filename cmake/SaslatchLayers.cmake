@@ -79,3 +79,39 @@ function(saslatch_fuzz name)
     add_test(NAME fuzz.${name}.corpus COMMAND fuzz_${name} ${corpus})
   endif()
 endfunction()
+
+# Where loadable passdb modules are installed, and looked for.
+set(SASLATCH_PASSDB_MODULE_DIR "${CMAKE_INSTALL_FULL_LIBDIR}/saslatch/passdb")
+
+# What a module and a daemon must agree on to the letter (daemon/passdb/module.h): the version, the
+# headers whose types cross between them, and what else changes their layout.
+set(module_headers daemon/passdb/module.h daemon/passdb/passdb.h daemon/passdb/authenticator.h
+  daemon/passdb/settings/settings.h daemon/audit/log.h protocol/base/ip_address.h
+  protocol/base/random.h protocol/base/result.h protocol/base/secret.h)
+list(TRANSFORM module_headers PREPEND ${PROJECT_SOURCE_DIR}/)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${module_headers})
+set(module_text "${CMAKE_CXX_COMPILER_ID} ${SASLATCH_SANITIZE}")
+foreach(header ${module_headers})
+  file(READ ${header} text)
+  string(APPEND module_text "${text}")
+endforeach()
+string(SHA256 module_digest "${module_text}")
+string(SUBSTRING ${module_digest} 0 12 module_digest)
+set(SASLATCH_PASSDB_MODULE_INTERFACE "${PROJECT_VERSION}/${module_digest}")
+
+# saslatch_passdb_module(NAME SOURCES file... USES target...): a driver as PREFIX/LIB/saslatch/passdb/
+# NAME.so. It has within it all of ours that it uses, and exports its one entry.
+function(saslatch_passdb_module name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;USES" ${ARGN})
+  set(exports ${PROJECT_SOURCE_DIR}/daemon/passdb/module.map)
+  add_library(saslatch_passdb_${name}_module MODULE ${ARG_SOURCES})
+  target_link_libraries(saslatch_passdb_${name}_module PRIVATE saslatch_options saslatch_base ${ARG_USES})
+  target_compile_definitions(saslatch_passdb_${name}_module PRIVATE
+    SASLATCH_PASSDB_MODULE_INTERFACE="${SASLATCH_PASSDB_MODULE_INTERFACE}")
+  set_target_properties(saslatch_passdb_${name}_module PROPERTIES
+    PREFIX "" OUTPUT_NAME ${name} LINK_DEPENDS ${exports}
+    LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/passdb)
+  target_link_options(saslatch_passdb_${name}_module PRIVATE -Wl,--version-script=${exports}
+    -Wl,-Bsymbolic -Wl,--as-needed -Wl,-z,defs -Wl,-z,now)
+  set_property(GLOBAL APPEND PROPERTY SASLATCH_PASSDB_MODULES saslatch_passdb_${name}_module)
+endfunction()

@@ -3,27 +3,17 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <utility>
 
-#include "daemon/passdb/embedded.h"
-#include "daemon/passdb/passwd_file.h"
+#include "daemon/audit/no_log.h"
+#include "daemon/passdb/drivers/make_passdb.h"
 #include "daemon/password/stored_password.h"
 #include "protocol/base/crypto/system_random.h"
 
 namespace saslatch {
-namespace {
-
-// For questions that need a log and have nothing to log.
-class NoLog final : public Log {
- public:
-  void write(LogLevel, std::string_view, std::string_view,
-             std::initializer_list<LogField>) override {}
-};
-
-}  // namespace
-
 RealEnvironment::RealEnvironment(std::vector<config::PassdbConfig> running)
     : running_(std::move(running)) {}
 
@@ -35,27 +25,24 @@ config::Environment::Trouble RealEnvironment::scheme(const std::string& name) {
 }
 
 config::Environment::Trouble RealEnvironment::passdb(const config::PassdbConfig& passdb,
-                                                     const config::DaemonConfig& daemon) {
+                                                     const config::Config& config) {
   if (std::find(running_.begin(), running_.end(), passdb) != running_.end()) return std::nullopt;
-  SystemRandom random;
-  switch (passdb.driver) {
-    case config::PassdbDriver::kEmbedded: {
-      // What is not there yet the daemon makes, as its own user.
-      std::error_code ignored;
-      if (!std::filesystem::exists(daemon.state_dir + "/users.db", ignored)) return std::nullopt;
-      const auto ready =
-          passdb::EmbeddedPassdb(passdb.name, daemon.state_dir, random).check_usable();
-      if (!ready) return ready.error().message;
+  if (passdb.driver == config::PassdbDriver::kEmbedded) {
+    // What is not there yet the daemon makes, as its own user.
+    std::error_code ignored;
+    if (!std::filesystem::exists(config.daemon.state_dir + "/users.db", ignored)) {
       return std::nullopt;
     }
-    case config::PassdbDriver::kPasswdFile:
-      break;
   }
+  SystemRandom random;
   NoLog log;
-  const auto readable =
-      passdb::PasswdFilePassdb({passdb.name, passdb.path, passdb.default_scheme, true}, log, random)
-          .check_readable();
-  if (!readable) return readable.error().message;
+  const auto made = passdb::make_passdb(passdb, {config.daemon.state_dir, config.daemon.module_dir},
+                                        {log, random, std::chrono::steady_clock::now,
+                                         config.policy.max_hold, config.usernames.lowercase});
+  if (!made) return made.error().message;
+  const auto usable = (*made)->check_usable();
+  (*made)->stop();
+  if (!usable) return usable.error().message;
   return std::nullopt;
 }
 

@@ -16,7 +16,7 @@ class RealEnvironment final : public config::SystemEnvironment {
   explicit RealEnvironment(std::vector<config::PassdbConfig> running = {});
 
   Trouble scheme(const std::string& name) override;
-  Trouble passdb(const config::PassdbConfig& passdb, const config::DaemonConfig& daemon) override;
+  Trouble passdb(const config::PassdbConfig& passdb, const config::Config& config) override;
 
  private:
   std::vector<config::PassdbConfig> running_;

@@ -12,6 +12,7 @@
 #include "daemon/control/control_session.h"
 #include "daemon/environment.h"
 #include "daemon/net/service_manager.h"
+#include "daemon/passdb/drivers/make_passdb.h"
 #include "daemon/passdb/embedded.h"
 #include "daemon/session/dovecot_session.h"
 #include "daemon/session/master_session.h"
@@ -184,6 +185,7 @@ std::optional<Saslatchd::StartError> Saslatchd::start() {
     update_gauges(at);
     // `saslatch` tells when it has changed something; a restored database comes by itself.
     (void)codes_->refresh();
+    end_retired_passdbs();
   });
   housekeeping_.every(kCodeUseFlush, [this](Now) { (void)codes_->flush(); });
   workers_.start();
@@ -315,35 +317,55 @@ PassdbSet Saslatchd::make_passdbs(const config::Config& config) {
   PassdbSet set;
   set.configs = config.passdb;
   set.lowercase = config.usernames.lowercase;
+  set.max_hold = config.policy.max_hold;
+  const passdb::PassdbPlaces places{config.daemon.state_dir, config.daemon.module_dir};
+  const passdb::PassdbParts parts{log_, random_, [this] { return clock_.read().mono; },
+                                  set.max_hold, set.lowercase};
   for (const config::PassdbConfig& wanted : config.passdb) {
-    const auto old = std::find(passdbs_.configs.begin(), passdbs_.configs.end(), wanted);
-    std::shared_ptr<passdb::Passdb> kept;
-    if (old != passdbs_.configs.end() && passdbs_.lowercase == set.lowercase) {
-      kept = passdbs_.chain[static_cast<size_t>(old - passdbs_.configs.begin())];
-    }
-    switch (wanted.driver) {
-      case config::PassdbDriver::kEmbedded:
-        if (!kept) {
-          kept = std::make_shared<passdb::EmbeddedPassdb>(wanted.name, config.daemon.state_dir,
-                                                          random_);
-        }
-        break;
-      case config::PassdbDriver::kPasswdFile: {
-        auto file = std::dynamic_pointer_cast<passdb::PasswdFilePassdb>(kept);
-        if (!file) {
-          file = std::make_shared<passdb::PasswdFilePassdb>(
-              passdb::PasswdFileOptions{wanted.name, wanted.path, wanted.default_scheme,
-                                        set.lowercase},
-              log_, random_);
-        }
-        set.files.push_back(file);
-        kept = file;
-        break;
+    std::shared_ptr<passdb::Passdb> made = passdbs_.kept(wanted, set);
+    if (!made) {
+      auto fresh = passdb::make_passdb(wanted, places, parts);
+      if (fresh) {
+        made = *std::move(fresh);
+      } else {
+        made = passdb::make_missing_passdb(wanted, fresh.error().message);
+        set.missing.push_back(made);
       }
     }
-    set.chain.push_back(std::move(kept));
+    if (auto file = std::dynamic_pointer_cast<passdb::PasswdFilePassdb>(made)) {
+      set.files.push_back(std::move(file));
+    }
+    set.chain.push_back(std::move(made));
   }
   return set;
+}
+
+std::shared_ptr<passdb::Passdb> PassdbSet::kept(const config::PassdbConfig& wanted,
+                                                const PassdbSet& next) const {
+  const auto found = std::find(configs.begin(), configs.end(), wanted);
+  if (found == configs.end() || lowercase != next.lowercase || max_hold != next.max_hold) return {};
+  const auto& old = chain[static_cast<size_t>(found - configs.begin())];
+  const bool is_missing = std::find(missing.begin(), missing.end(), old) != missing.end();
+  return is_missing ? nullptr : old;
+}
+
+void Saslatchd::retire_passdbs(const PassdbSet& old) {
+  for (const auto& passdb : old.chain) {
+    const auto& kept = passdbs_.chain;
+    if (std::find(kept.begin(), kept.end(), passdb) == kept.end()) retired_.push_back(passdb);
+  }
+}
+
+void Saslatchd::end_retired_passdbs() {
+  std::vector<std::shared_ptr<passdb::Passdb>> unused;
+  {
+    const std::lock_guard lock(reload_mutex_);
+    for (auto& passdb : retired_) {
+      if (passdb.use_count() == 1) unused.push_back(std::move(passdb));
+    }
+    std::erase(retired_, nullptr);
+  }
+  for (const auto& passdb : unused) passdb->stop();
 }
 
 void Saslatchd::load_passdbs(Now now) {
@@ -509,7 +531,8 @@ control::ReloadReport Saslatchd::reload(Now now) {
   } else {
     audit_file_.with([](FileAuditSink& sink) { sink.reopen(); });
   }
-  passdbs_ = make_passdbs(next);
+  const PassdbSet old = std::exchange(passdbs_, make_passdbs(next));
+  retire_passdbs(old);
   config_ = std::move(next);
   config_loaded_ = now.wall;
   load_passdbs(now);
@@ -534,6 +557,8 @@ void Saslatchd::stop() {
   control_server_.stop(std::chrono::milliseconds(0));
   housekeeping_.stop();
   lookups_.stop();
+  for (const auto& passdb : passdbs_.chain) passdb->stop();
+  for (const auto& passdb : retired_) passdb->stop();
   workers_.stop();
   (void)codes_->flush();
   store_.stop();

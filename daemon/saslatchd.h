@@ -41,8 +41,15 @@ namespace saslatch {
 struct PassdbSet {
   std::vector<config::PassdbConfig> configs;
   bool lowercase = true;
+  std::chrono::milliseconds max_hold{};
   std::vector<std::shared_ptr<passdb::Passdb>> chain;
   std::vector<std::shared_ptr<passdb::PasswdFilePassdb>> files;  // to be refreshed
+  std::vector<std::shared_ptr<passdb::Passdb>>
+      missing;  // could not be made; tried anew at a reload
+
+  // The passdb of a section that is in `next` just as it was here; null: it must be made.
+  [[nodiscard]] std::shared_ptr<passdb::Passdb> kept(const config::PassdbConfig& wanted,
+                                                     const PassdbSet& next) const;
 };
 
 // The daemon: every part, made and wired. main() makes one, starts it, and tells it about signals.
@@ -106,6 +113,8 @@ class Saslatchd final : public control::DaemonView {
   [[nodiscard]] PassdbSet make_passdbs(const config::Config& config);
   [[nodiscard]] std::shared_ptr<const Settings> make_settings(const config::Config& config);
   void load_passdbs(Now now);
+  void retire_passdbs(const PassdbSet& old);
+  void end_retired_passdbs();
   void replace_audit(const std::string& path);
   void restore_state();
   void update_gauges(Now now);
@@ -129,9 +138,12 @@ class Saslatchd final : public control::DaemonView {
   std::shared_ptr<passdb::CodeBook> codes_;
   control::CodesDoor codes_door_;
 
-  mutable std::mutex reload_mutex_;  // guards config_, passdbs_, in_force_, config_loaded_
+  mutable std::mutex reload_mutex_;  // guards these down to config_loaded_
   config::Config config_;
   PassdbSet passdbs_;
+  // Out of force, and perhaps still asked by a login in flight. Each ends on the housekeeping
+  // thread, which may wait for its threads; no login's thread ever holds the last reference.
+  std::vector<std::shared_ptr<passdb::Passdb>> retired_;
   std::shared_ptr<const Settings> in_force_;
   Wall config_loaded_;
   std::string hostname_;

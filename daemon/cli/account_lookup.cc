@@ -1,41 +1,32 @@
 #include "daemon/cli/account_lookup.h"
 
 #include <chrono>
+#include <future>
+#include <utility>
 
+#include "daemon/audit/no_log.h"
 #include "daemon/cli/user_names.h"
-#include "daemon/passdb/embedded.h"
+#include "daemon/passdb/drivers/make_passdb.h"
 #include "daemon/passdb/passwd_file.h"
 
 namespace saslatch::cli {
-namespace {
-
-class NoLog final : public Log {
- public:
-  void write(LogLevel, std::string_view, std::string_view,
-             std::initializer_list<LogField>) override {}
-};
-
-}  // namespace
-
 AccountLookup::AccountLookup(const Settings& settings)
     : settings_(settings), log_(std::make_unique<NoLog>()) {
+  const passdb::PassdbParts parts{*log_, random_, std::chrono::steady_clock::now,
+                                  settings.config.policy.max_hold, settings.usernames.lowercase};
   for (const config::PassdbConfig& wanted : settings.config.passdb) {
-    switch (wanted.driver) {
-      case config::PassdbDriver::kEmbedded:
-        chain_.push_back(
-            std::make_shared<passdb::EmbeddedPassdb>(wanted.name, settings.state_dir(), random_));
-        break;
-      case config::PassdbDriver::kPasswdFile: {
-        auto file = std::make_shared<passdb::PasswdFilePassdb>(
-            passdb::PasswdFileOptions{wanted.name, wanted.path, wanted.default_scheme,
-                                      settings.usernames.lowercase},
-            *log_, random_);
-        file->refresh(std::chrono::steady_clock::now());
-        chain_.push_back(std::move(file));
-        break;
-      }
+    auto made = passdb::make_passdb(
+        wanted, {settings.state_dir(), settings.config.daemon.module_dir}, parts);
+    if (!made) made = passdb::make_missing_passdb(wanted, made.error().message);
+    if (const auto file = std::dynamic_pointer_cast<passdb::PasswdFilePassdb>(*made)) {
+      file->refresh(parts.clock());
     }
+    chain_.push_back(*std::move(made));
   }
+}
+
+AccountLookup::~AccountLookup() {
+  for (const auto& passdb : chain_) passdb->stop();
 }
 
 AccountLookup::Answer AccountLookup::find(const std::string& typed) {
@@ -43,8 +34,9 @@ AccountLookup::Answer AccountLookup::find(const std::string& typed) {
   if (!name) return {Found::kNo, typed, why_refused(typed, settings_.usernames)};
   Answer answer{Found::kNo, *name, "no configured passdb knows the account '" + *name + "'"};
   for (const auto& passdb : chain_) {
-    passdb::Lookup found;
-    passdb->find(*name, [&found](passdb::Lookup one) { found = std::move(one); });
+    std::promise<passdb::Lookup> answered;
+    passdb->find(*name, [&answered](passdb::Lookup one) { answered.set_value(std::move(one)); });
+    const passdb::Lookup found = answered.get_future().get();
     if (const auto* account = std::get_if<passdb::Account>(&found)) {
       return {Found::kYes, account->name, ""};
     }

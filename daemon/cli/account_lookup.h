@@ -18,6 +18,9 @@ class AccountLookup {
  public:
   // `settings` outlives it.
   explicit AccountLookup(const Settings& settings);
+  ~AccountLookup();
+  AccountLookup(const AccountLookup&) = delete;
+  AccountLookup& operator=(const AccountLookup&) = delete;
 
   enum class Found { kYes, kNo, kUnknown };  // kUnknown: a passdb cannot be asked
   struct Answer {

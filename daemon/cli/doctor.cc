@@ -14,7 +14,7 @@ namespace {
 class MachineEnvironment final : public config::SystemEnvironment {
  public:
   Trouble scheme(const std::string&) override { return std::nullopt; }
-  Trouble passdb(const config::PassdbConfig&, const config::DaemonConfig&) override {
+  Trouble passdb(const config::PassdbConfig&, const config::Config&) override {
     return std::nullopt;
   }
 };

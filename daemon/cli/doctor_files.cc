@@ -3,10 +3,13 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 
+#include "daemon/audit/no_log.h"
 #include "daemon/cli/doctor.h"
 #include "daemon/cli/user_commands.h"
+#include "daemon/passdb/drivers/make_passdb.h"
 #include "protocol/base/crypto/system_random.h"
 
 namespace saslatch::cli {
@@ -148,22 +151,58 @@ void check_redis(const Patient& patient, Findings& findings) {
   }
 }
 
+void check_passwd_file(const Patient& patient, const config::PassdbConfig& passdb,
+                       Findings& findings) {
+  const int error = try_open(patient, passdb.path, O_RDONLY);
+  if (error == 0) {
+    findings.push_back(
+        {"passwd-file", Health::kOk, passdb.path + " can be read by " + whom(patient), ""});
+  } else {
+    findings.push_back(
+        {"passwd-file", unless_unprivileged(patient, error),
+         passdb.path + " cannot be read by " + whom(patient) + ": " + std::strerror(error),
+         "its logins get a temporary answer until the daemon can read it"});
+  }
+}
+
+// A passdb that is asked over a library or a network: made as the daemon does, and tried.
+void check_driver(const Patient& patient, const config::PassdbConfig& passdb, Findings& findings) {
+  SystemRandom random;
+  NoLog log;
+  const config::Config& config = patient.settings.config;
+  const std::string what =
+      "passdb " + passdb.name + " (driver = " + std::string(to_string(passdb.driver)) + ")";
+  const auto made =
+      passdb::make_passdb(passdb, {patient.settings.state_dir(), config.daemon.module_dir},
+                          {log, random, std::chrono::steady_clock::now, config.policy.max_hold,
+                           config.usernames.lowercase});
+  Result<void> usable;
+  if (made) {
+    usable = (*made)->check_usable();
+    (*made)->stop();
+  } else {
+    usable = tl::unexpected(made.error());
+  }
+  if (usable) {
+    findings.push_back({"passdb", Health::kOk, what + " answers", ""});
+  } else {
+    findings.push_back(
+        {"passdb", Health::kFail, what + " cannot be used: " + usable.error().message,
+         "its logins get a temporary answer until it can; see [passdb." + passdb.name + "]"});
+  }
+}
+
 void check_passdbs(const Patient& patient, Findings& findings) {
   for (const config::PassdbConfig& passdb : patient.settings.config.passdb) {
-    if (passdb.driver == config::PassdbDriver::kEmbedded) {
-      check_database(patient, findings);
-      continue;
+    switch (passdb.driver) {
+      case config::PassdbDriver::kEmbedded:
+        check_database(patient, findings);
+        continue;
+      case config::PassdbDriver::kPasswdFile:
+        check_passwd_file(patient, passdb, findings);
+        continue;
     }
-    const int error = try_open(patient, passdb.path, O_RDONLY);
-    if (error == 0) {
-      findings.push_back(
-          {"passwd-file", Health::kOk, passdb.path + " can be read by " + whom(patient), ""});
-    } else {
-      findings.push_back(
-          {"passwd-file", unless_unprivileged(patient, error),
-           passdb.path + " cannot be read by " + whom(patient) + ": " + std::strerror(error),
-           "its logins get a temporary answer until the daemon can read it"});
-    }
+    check_driver(patient, passdb, findings);
   }
 }
 

@@ -11,6 +11,7 @@
 #include <charconv>
 #include <system_error>
 
+#include "daemon/config/keys.h"
 #include "daemon/config/reader.h"
 #include "daemon/config/secret_files.h"
 
@@ -101,17 +102,28 @@ class Checker {
 
   void check_passdb(const PassdbConfig& passdb) {
     const std::string section = "passdb." + passdb.name;
+    const std::string driver(to_string(passdb.driver));
+    const auto has_key = [&driver, keys = passdb_keys()](std::string_view name) {
+      return std::any_of(keys.begin(), keys.end(), [&](const auto& key) {
+        return key.name == name && !key.drivers.empty() && key.is_for(driver);
+      });
+    };
     const bool is_file = passdb.driver == PassdbDriver::kPasswdFile;
     if (is_file && passdb.path.empty()) return;  // parse() has told why
-    if (is_file) {
+    if (has_key("default-scheme")) {
       demand(section, "default-scheme", passdb.default_scheme,
              environment_.scheme(passdb.default_scheme), "a scheme of Dovecot's, like CRYPT");
     }
-    if (const auto trouble = environment_.passdb(passdb, parsed_.config.daemon)) {
-      add(Problem::Kind::kError, section, is_file ? "path" : "driver",
-          (is_file ? shown(passdb.path) : "embedded") + ": cannot be opened: " + *trouble +
-              "; accepted: " +
-              (is_file ? "a readable file" : "a state-dir with a usable users.db"));
+    const auto trouble = environment_.passdb(passdb, parsed_.config);
+    if (!trouble) return;
+    const std::string why = ": cannot be opened: " + *trouble;
+    switch (passdb.driver) {
+      case PassdbDriver::kEmbedded:
+        return add(Problem::Kind::kError, section, "driver",
+                   driver + why + "; accepted: a state-dir with a usable users.db");
+      case PassdbDriver::kPasswdFile:
+        return add(Problem::Kind::kError, section, "path",
+                   shown(passdb.path) + why + "; accepted: a readable file");
     }
   }
 

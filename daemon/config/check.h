@@ -31,7 +31,7 @@ class Environment {
   virtual Trouble password_file(const std::string& path) = 0;
   virtual Trouble key_file(const std::string& path) = 0;
   // The passdb can be opened as it is configured.
-  virtual Trouble passdb(const PassdbConfig& passdb, const DaemonConfig& daemon) = 0;
+  virtual Trouble passdb(const PassdbConfig& passdb, const Config& config) = 0;
 };
 
 // What of `parsed` cannot work on this machine, with the lines; whatever parse() has rejected is

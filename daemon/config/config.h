@@ -12,6 +12,7 @@
 
 #include "daemon/audit/log.h"
 #include "daemon/audit/log_targets.h"
+#include "daemon/passdb/settings/settings.h"
 #include "daemon/password/main_password.h"
 #include "daemon/policy/settings.h"
 #include "protocol/base/ip_address.h"
@@ -32,6 +33,8 @@ struct DaemonConfig {
   LogTarget log_target = LogTarget::kStderr;
   LogLevel log_level = LogLevel::kInfo;
   std::string audit_log = "/var/log/saslatch/audit.jsonl";  // empty: none
+
+  std::string module_dir;  // empty: where this installation has them
 
   friend bool operator==(const DaemonConfig&, const DaemonConfig&) = default;
 };
@@ -83,17 +86,9 @@ struct UsernamesConfig {
   friend bool operator==(const UsernamesConfig&, const UsernamesConfig&) = default;
 };
 
-enum class PassdbDriver { kEmbedded, kPasswdFile };
-
 // [passdb.NAME]
-struct PassdbConfig {
-  std::string name;
-  PassdbDriver driver = PassdbDriver::kEmbedded;
-  std::string path;                      // kPasswdFile only
-  std::string default_scheme = "CRYPT";  // kPasswdFile only; upper case
-
-  friend bool operator==(const PassdbConfig&, const PassdbConfig&) = default;
-};
+using PassdbConfig = passdb::PassdbSettings;
+using PassdbDriver = passdb::Driver;
 
 struct CodesConfig {
   password::MainPasswordRules main_password;

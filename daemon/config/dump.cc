@@ -43,7 +43,9 @@ std::string dump(const Config& config) {
   dump_section(out, "usernames", usernames_keys(), config);
   dump_section(out, "codes", codes_keys(), config);
   for (const PassdbConfig& passdb : config.passdb) {
-    dump_section(out, "passdb." + passdb.name, passdb_keys(), passdb);
+    auto keys = passdb_keys();
+    std::erase_if(keys, [&](const auto& key) { return !key.is_for(to_string(passdb.driver)); });
+    dump_section(out, "passdb." + passdb.name, keys, passdb);
   }
   dump_section(out, "policy", policy_keys(), config);
   for (const policy::Rule& rule : config.policy.rules) {

@@ -1,5 +1,7 @@
 #include "daemon/config/keys.h"
 
+#include <algorithm>
+
 #include "daemon/policy/presets.h"
 
 namespace saslatch::config {
@@ -43,7 +45,22 @@ Key<T> required(Key<T> key) {
   return key;
 }
 
+Key<PassdbConfig> only_for(std::initializer_list<PassdbDriver> drivers, Key<PassdbConfig> key) {
+  for (const PassdbDriver driver : drivers) key.drivers.emplace_back(to_string(driver));
+  return key;
+}
+
+Kind<PassdbDriver> passdb_driver() {
+  std::vector<std::pair<std::string, PassdbDriver>> words;
+  for (const auto& info : passdb::kDrivers) words.emplace_back(info.word, info.driver);
+  return one_of(std::move(words));
+}
+
 }  // namespace
+
+bool KeyInfo::is_for(std::string_view driver) const {
+  return drivers.empty() || std::find(drivers.begin(), drivers.end(), driver) != drivers.end();
+}
 
 std::vector<Key<Config>> daemon_keys() {
   using T = Config;
@@ -98,6 +115,10 @@ std::vector<Key<Config>> daemon_keys() {
           [](auto& c) -> auto& { return c.daemon.audit_log; },
           "The audit log, one JSON object a line. If it cannot be written, authentication goes "
           "on and the log says so once a minute."),
+      key<T>(
+          "module-dir", or_empty(path(kLongestPath), "where they were installed", std::string()),
+          [](auto& c) -> auto& { return c.daemon.module_dir; },
+          "Where the loadable drivers of passdbs are."),
       key<T>(
           "max-subjects", as<size_t>(size(1000, 100'000'000)),
           [](auto& c) -> auto& { return c.policy.max_subjects; },
@@ -326,19 +347,17 @@ std::vector<Key<PassdbConfig>> passdb_keys() {
   using T = PassdbConfig;
   return {
       required(key<T>(
-          "driver",
-          one_of<PassdbDriver>(
-              {{"embedded", PassdbDriver::kEmbedded}, {"passwd-file", PassdbDriver::kPasswdFile}}),
-          [](auto& p) -> auto& { return p.driver; },
+          "driver", passdb_driver(), [](auto& p) -> auto& { return p.driver; },
           "embedded is STATE-DIR/users.db, which \"saslatch user\" keeps; passwd-file "
           "is a file in Dovecot's format.")),
-      key<T>(
-          "path", or_empty(path(kLongestPath), "for driver = embedded", std::string()),
-          [](auto& p) -> auto& { return p.path; },
-          "The file of driver = passwd-file; picked up when it changes."),
-      key<T>(
-          "default-scheme", scheme(), [](auto& p) -> auto& { return p.default_scheme; },
-          "The scheme of passwords in a passwd-file that name none."),
+      only_for({PassdbDriver::kPasswdFile},
+               required(key<T>(
+                   "path", path(kLongestPath), [](auto& p) -> auto& { return p.path; },
+                   "The file; picked up when it changes."))),
+      only_for({PassdbDriver::kPasswdFile},
+               key<T>(
+                   "default-scheme", scheme(), [](auto& p) -> auto& { return p.default_scheme; },
+                   "The scheme of stored passwords that name none.")),
   };
 }
 

@@ -21,6 +21,10 @@ struct KeyInfo {
   std::string nothing;        // what an empty value stands for, if it stands for something
   bool required = false;      // has no default
   std::string help;           // what it means, in sentences
+  // The values of `driver` beside which it may stand; empty: it is no matter of the driver.
+  std::vector<std::string> drivers;
+
+  [[nodiscard]] bool is_for(std::string_view driver) const;
 };
 
 // A key of a section that is kept in a `T`. set() leaves its target alone if it rejects the value.

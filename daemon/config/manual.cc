@@ -49,6 +49,11 @@ std::string argument(std::string_view text) {
 
 void write_key(const KeyInfo& key, std::string& out) {
   out += ".It Ic " + key.name + "\n" + running_text(key.help) + "\n.br\n";
+  if (!key.drivers.empty()) {
+    out += "Only with driver =";
+    for (const std::string& driver : key.drivers) out += ' ' + running_text(driver);
+    out += ".\n";
+  }
   out += "Accepted: " + running_text(key.accepts) + ".\n";
   if (key.required) {
     out += "Required.\n";

@@ -125,7 +125,8 @@ class Parser {
   template <typename T>
   void demand_required(const Section& section, const std::vector<Key<T>>& keys) {
     for (const Key<T>& key : keys) {
-      if (!key.required || parsed_.lines.contains({section.text, key.name})) continue;
+      if (!key.required || !key.drivers.empty()) continue;
+      if (parsed_.lines.contains({section.text, key.name})) continue;
       error(section.line,
             "[" + section.text + "] " + key.name + " is missing; accepted: " + key.accepts);
     }
@@ -205,31 +206,28 @@ class Parser {
       passdb.name = section.name;
       read_section(section, keys, passdb);
       demand_required(section, keys);
-      if (is_given(section, "driver")) check_passdb(section, passdb);
+      if (is_given(section, "driver")) check_passdb(section, passdb, keys);
       config.passdb.push_back(std::move(passdb));
     }
     if (config.passdb.empty()) config.passdb.emplace_back().name = "embedded";
   }
 
-  void check_passdb(const Section& section, const PassdbConfig& passdb) {
-    const PassdbConfig fresh;
-    switch (passdb.driver) {
-      case PassdbDriver::kEmbedded:
-        if (passdb.path != fresh.path) refuse_for_embedded({section.text, "path"});
-        if (passdb.default_scheme != fresh.default_scheme) {
-          refuse_for_embedded({section.text, "default-scheme"});
-        }
-        return;
-      case PassdbDriver::kPasswdFile:
-        if (!passdb.path.empty() || is_rejected(section.text, "path")) return;
-        error({section.text, "path"},
-              "is missing; accepted with driver = passwd-file: an absolute path");
-        return;
+  // Keys of other drivers, and what this one must have.
+  void check_passdb(const Section& section, const PassdbConfig& passdb,
+                    const std::vector<Key<PassdbConfig>>& keys) {
+    const std::string driver(to_string(passdb.driver));
+    for (const Key<PassdbConfig>& key : keys) {
+      const Place place{section.text, key.name};
+      const bool is_there = parsed_.lines.contains(place);
+      if (is_there && !key.is_for(driver)) {
+        std::string others;
+        for (const std::string& other : key.drivers) others += (others.empty() ? "" : ", ") + other;
+        error(place, "is for driver = " + others + "; accepted with driver = " + driver +
+                         ": leave it out");
+      } else if (!is_there && key.required && !key.drivers.empty() && key.is_for(driver)) {
+        error(place, "is missing; accepted with driver = " + driver + ": " + key.accepts);
+      }
     }
-  }
-
-  void refuse_for_embedded(const Place& place) {
-    error(place, "is for driver = passwd-file; accepted with driver = embedded: leave it out");
   }
 
   void read_rules() {

@@ -303,7 +303,7 @@ EmbeddedPassdb::~EmbeddedPassdb() = default;
 
 Result<void> EmbeddedPassdb::prepare() { return impl_->prepare(); }
 
-Result<void> EmbeddedPassdb::check_usable() const { return impl_->check_usable(); }
+Result<void> EmbeddedPassdb::check_usable() { return impl_->check_usable(); }
 
 std::string_view EmbeddedPassdb::name() const { return impl_->name(); }
 

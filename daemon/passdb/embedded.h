@@ -27,7 +27,7 @@ class EmbeddedPassdb final : public Passdb {
   Result<void> prepare();
 
   // For --check: whether an existing database and key can be used. Makes and changes nothing.
-  [[nodiscard]] Result<void> check_usable() const;
+  [[nodiscard]] Result<void> check_usable() override;
 
   [[nodiscard]] std::string_view name() const override;
   [[nodiscard]] bool blocks() const override { return true; }

@@ -13,6 +13,7 @@
 
 #include "daemon/passdb/authenticator.h"
 #include "protocol/base/ip_address.h"
+#include "protocol/base/result.h"
 #include "protocol/base/secret.h"
 
 namespace saslatch::passdb {
@@ -116,7 +117,22 @@ class Passdb {
   // For the dummy check of an unknown user.
   [[nodiscard]] virtual TypicalCredential typical_credential() const = 0;
 
+  // From memory, or as cheap as that.
   [[nodiscard]] virtual PassdbStatus status() const = 0;
+
+  // For --check and doctor, never on a login's path: whether it can be used as it is configured,
+  // tried now. Changes nothing; may wait for a network, a few seconds at most. The error is for an
+  // administrator.
+  [[nodiscard]] virtual Result<void> check_usable() {
+    const PassdbStatus now = status();
+    if (!now.available) return failure(now.reason);
+    return {};
+  }
+
+  // Ends what runs on threads of its own: what waits is answered (Unavailable), and once stop()
+  // has returned no `done` is called any more. find() is Unavailable from then on. Nothing to do
+  // for one that always answers before find() returns.
+  virtual void stop() {}
 };
 
 }  // namespace saslatch::passdb

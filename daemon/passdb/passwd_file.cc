@@ -265,7 +265,7 @@ PasswdFilePassdb::~PasswdFilePassdb() = default;
 
 void PasswdFilePassdb::refresh(Time now) { impl_->refresh(now); }
 
-Result<void> PasswdFilePassdb::check_readable() const {
+Result<void> PasswdFilePassdb::check_usable() {
   const std::string& path = impl_->options().path;
   if (const auto identity = look_at(path); !identity) return tl::unexpected(identity.error());
   const OpenFile file(path);

@@ -43,7 +43,7 @@ class PasswdFilePassdb final : public Passdb {
 
   // For --check: whether the file can be opened now, is a regular one and is not too long. Reads
   // nothing of it.
-  [[nodiscard]] Result<void> check_readable() const;
+  [[nodiscard]] Result<void> check_usable() override;
 
   [[nodiscard]] std::string_view name() const override;
   [[nodiscard]] bool blocks() const override { return false; }

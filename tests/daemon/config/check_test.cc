@@ -95,7 +95,7 @@ TEST(SystemEnvironment, AsksTheRealMachine) {
   class Machine final : public SystemEnvironment {
    public:
     Trouble scheme(const std::string&) override { return {}; }
-    Trouble passdb(const PassdbConfig&, const DaemonConfig&) override { return {}; }
+    Trouble passdb(const PassdbConfig&, const Config&) override { return {}; }
   } machine;
   std::string pattern = testing::TempDir() + "check-XXXXXX";
   const std::string folder = mkdtemp(pattern.data());

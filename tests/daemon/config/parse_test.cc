@@ -247,7 +247,9 @@ TEST(Dump, IsAConfigurationThatParsesToTheSame) {
 }
 
 TEST(Dump, HasEveryKeyWithItsDefault) {
-  const std::string text = dump(good(kOneRule));
+  Config config = good(kOneRule);
+  for (const auto& info : passdb::kDrivers) config.passdb.emplace_back().driver = info.driver;
+  const std::string text = dump(config);
   for (const SectionInfo& section : key_table()) {
     for (const KeyInfo& key : section.keys) {
       EXPECT_THAT(text, testing::ContainsRegex("\n" + key.name + " * = .*; (default: .+|required)"))

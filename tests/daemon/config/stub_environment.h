@@ -31,9 +31,9 @@ class StubEnvironment final : public Environment {
     if (name == "CRYPT" || name == "PLAIN") return {};
     return "no such scheme";
   }
-  Trouble passdb(const PassdbConfig& passdb, const DaemonConfig& daemon) override {
+  Trouble passdb(const PassdbConfig& passdb, const Config& config) override {
     const bool embedded = passdb.driver == PassdbDriver::kEmbedded;
-    return existing_directory(embedded ? daemon.state_dir : passdb.path);
+    return existing_directory(embedded ? config.daemon.state_dir : passdb.path);
   }
 
   std::set<std::string> users = {"root",  "postfix",  "Debian-exim", "openldap",

@@ -76,7 +76,7 @@ TEST_F(PasswdFile, IsDownUntilTheFileComesAndThenAnswers) {
   EXPECT_THAT(told("alice"), HasSubstr("No such file"));
   EXPECT_FALSE(passdb().status().available);
   EXPECT_FALSE(passdb().list("*", [](std::string_view) { return true; }));
-  EXPECT_FALSE(passdb().check_readable());
+  EXPECT_FALSE(passdb().check_usable());
 
   dir_.write("users", "alice:a\n");
   pass(milliseconds(200));
@@ -84,7 +84,7 @@ TEST_F(PasswdFile, IsDownUntilTheFileComesAndThenAnswers) {
   EXPECT_EQ(told("bob"), "unknown");
   EXPECT_THAT(listed(passdb(), "*"), ElementsAre("alice"));
   EXPECT_EQ(passdb().status().accounts, 1u);
-  EXPECT_TRUE(passdb().check_readable());
+  EXPECT_TRUE(passdb().check_usable());
 }
 
 TEST_F(PasswdFile, TakesAChangeWithinASecondHoweverItIsMade) {
@@ -245,7 +245,7 @@ TEST_F(PasswdFile, RefusesWhatIsNoRegularFile) {
   std::filesystem::create_directory(dir_.file("users"));
   look();
   EXPECT_THAT(told("alice"), HasSubstr("no regular file"));
-  EXPECT_FALSE(passdb().check_readable());
+  EXPECT_FALSE(passdb().check_usable());
 
   std::filesystem::remove(dir_.file("users"));
   ASSERT_EQ(mkfifo(dir_.file("users").c_str(), 0600), 0);
