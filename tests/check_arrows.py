@@ -43,7 +43,7 @@ LAYERS = {
 }
 
 LIBRARIES = {
-    r"openssl/": {"protocol/base/crypto"},
+    r"openssl/": {"protocol/base/crypto", "daemon/net"},
     r"boost/asio": {"daemon/net"},
     r"boost/iostreams": {"daemon/replay"},
     r"boost/program_options": {"daemon/config", "daemon/cli"},
