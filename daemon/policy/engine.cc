@@ -66,6 +66,7 @@ Decision Engine::Impl::reserve(const AttemptFacts& facts, Time now, const Waiter
     body->shared = !body->rip || is_in(settings.shared, *body->rip);
     body->device = facts.device_used && now - *facts.device_used < settings.familiar_for;
     body->familiar = is_familiar(mine, body->user_key, body->network, settings, now);
+    if (shares_) body->serial = mix(mix(serials_, body->user_key), ++mine.attempts) | 1;
   }
   body->counted = !body->trusted;
   body->tag = tag_of(body->network);
@@ -108,20 +109,9 @@ Decision Engine::Impl::decide(std::unique_ptr<Body>& body, bool account, Time no
     case Room::kFree:
       break;
     case Room::kRefused:
-      // Somebody may have met these reservations in the meantime: he waits, and is woken.
-      give_back(*body);
-      if (body->config->observes()) {
-        body->counted = false;  // in enforce mode it would not have been verified
-        if (account) body->account_would = refusal.hit;
-        decision.would = std::move(refusal.hit);
-        break;
-      }
-      remember(*body, now, refusal.hit.cause == Cause::kRate ? "rate" : "locked", refusal.hit.rule);
-      decision.verdict = Verdict::kRefuse;
-      decision.hit = std::move(refusal.hit);
-      decision.answer = refusal.answer;
-      decision.hold = body->delayed;
-      return decision;
+      refuse(*body, account, std::move(refusal), now, decision);
+      if (decision.verdict == Verdict::kRefuse) return decision;
+      break;
     case Room::kFull:
       give_back(*body, before);
       decision.verdict = Verdict::kWait;
@@ -133,6 +123,24 @@ Decision Engine::Impl::decide(std::unique_ptr<Body>& body, bool account, Time no
   }
   if (!account) decision.ticket.body_ = std::move(body);
   return decision;
+}
+
+// What a refusal makes of the decision: in observe mode only what it would have been.
+void Engine::Impl::refuse(Body& body, bool account, Refusal refusal, Time now, Decision& decision) {
+  decision.shared = releases(body);
+  // Somebody may have met these reservations in the meantime: he waits, and is woken.
+  give_back(body);
+  if (body.config->observes()) {
+    body.counted = false;  // in enforce mode it would not have been verified
+    if (account) body.account_would = refusal.hit;
+    decision.would = std::move(refusal.hit);
+    return;
+  }
+  remember(body, now, refusal.hit.cause == Cause::kRate ? "rate" : "locked", refusal.hit.rule);
+  decision.verdict = Verdict::kRefuse;
+  decision.hit = std::move(refusal.hit);
+  decision.answer = refusal.answer;
+  decision.hold = body.delayed;
 }
 
 // Reserves on every subject, one stripe's lock at a time. Two attempts that meet take the subjects

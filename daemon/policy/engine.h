@@ -11,6 +11,7 @@
 #include "daemon/policy/journal.h"
 #include "daemon/policy/rule.h"
 #include "daemon/policy/settings.h"
+#include "daemon/policy/shared.h"
 #include "daemon/policy/subject.h"
 #include "protocol/base/ip_address.h"
 #include "protocol/base/random.h"
@@ -87,6 +88,7 @@ struct Decision {
   Answer answer = Answer::kFail;  // with kRefuse
   Duration hold{};                // with kRefuse: a delay rule wants the answer held this long
   std::optional<Hit> would;       // observe: what enforce would have done; the verdict is kAllow
+  SharedSettlement shared;        // with kRefuse: what other hosts must be told, if anything
 };
 
 enum class Outcome {
@@ -111,6 +113,7 @@ struct Settled {
   std::optional<Hit> delayed;  // enforce: what `hold` is for
   std::vector<NewLock> locks;  // empty in observe mode
   uint64_t journalled = 0;     // as in Hit: of a lock set, or the network made familiar
+  SharedSettlement shared;     // what other hosts must be told, if anything
 };
 
 struct LockInfo {
@@ -196,6 +199,29 @@ class Engine {
   // ticket settles nothing. `recognised` names a credential that is no guess (a revoked code, an
   // old password), which makes its repetitions known where the mechanism shows no password.
   Settled settle(Ticket ticket, Outcome outcome, Time now, std::string_view recognised = {});
+
+  // Counting together with other hosts, which all have the same keys: share() once, before the
+  // first attempt; `random` is not kept. Whatever they answer or do not answer, the limits of this
+  // host hold by themselves, and its locks are its own until it is told of theirs.
+  void share(const HashKey& fingerprint_key, Random& random);
+  // What to ask them when reserve(), or with `account` admit_account(), has allowed the attempt.
+  // No holds: nothing is to be asked.
+  [[nodiscard]] SharedRequest shared_request(const Ticket& ticket, bool account) const;
+  // Their answer to that. As reserve(), but kWait, after which the ticket stays as it was, is told
+  // to nobody who waits.
+  [[nodiscard]] Decision join(Ticket& ticket, const SharedReply& reply, bool account, Time now);
+  // Another host's change, or a lock that the shared counters set: stored like one of our own. A
+  // lock that was not known yet is returned, for the `lock` audit event.
+  std::optional<NewLock> learn(const Change& change, Time now);
+  // Another host's administrator has cleared the subject with this key.
+  void forget(uint64_t subject, Time now);
+  // A rule has tripped elsewhere without a lock here (observe mode): its events are used up. `key` is
+  // that of the rule and subject.
+  void use_up(uint64_t key);
+  // A success elsewhere gives back the failures of the network with this tag.
+  void give_back(uint64_t subject, uint32_t tag, Time now);
+  // The key of the subject that the lock is on; nullopt if its text is shortened.
+  [[nodiscard]] std::optional<uint64_t> subject_of(const LockRecord& lock) const;
 
   [[nodiscard]] bool is_trusted(const std::optional<IpAddress>& rip) const;
   [[nodiscard]] std::shared_ptr<const Settings> settings() const;

@@ -100,12 +100,14 @@ std::vector<LockInfo> Engine::Impl::clear(const Subject& subject, Time now) {
     Stripe& here = stripe(*subject_key);
     const std::lock_guard guard(here.mutex);
     const Compiled& config = *here.config;
-    clear_key(here, mix(*subject_key, 0), config, now, cleared);
+    std::vector<uint64_t> keys = {mix(*subject_key, 0)};
     for (const Group& group : config.groups) {
       if (!is_of(group, subject)) continue;
       for (const uint16_t rule : group.rules)
-        clear_key(here, mix(*subject_key, config.rules[rule].id), config, now, cleared);
+        keys.push_back(mix(*subject_key, config.rules[rule].id));
     }
+    for (const uint64_t key : keys) clear_key(here, key, config, now, cleared);
+    if (journal_ != nullptr) journal_->cleared(*subject_key, keys);
     return cleared;
   }
   if (subject.by != By::kPassword) return cleared;
@@ -322,6 +324,26 @@ Decision Engine::admit_account(Ticket& ticket, std::string_view account, Time no
 Settled Engine::settle(Ticket ticket, Outcome outcome, Time now, std::string_view recognised) {
   if (ticket && !recognised.empty()) impl_->recognise(*ticket.body_, recognised);
   return ticket ? impl_->settle(*ticket.body_, outcome, now) : Settled{};
+}
+void Engine::share(const HashKey& fingerprint_key, Random& random) {
+  impl_->share(fingerprint_key, random);
+}
+SharedRequest Engine::shared_request(const Ticket& ticket, bool account) const {
+  return ticket ? impl_->shared_request(*ticket.body_, account) : SharedRequest{};
+}
+Decision Engine::join(Ticket& ticket, const SharedReply& reply, bool account, Time now) {
+  return impl_->join(ticket, reply, account, now);
+}
+std::optional<NewLock> Engine::learn(const Change& change, Time now) {
+  return impl_->learn(change, now);
+}
+void Engine::forget(uint64_t subject, Time now) { impl_->forget(subject, now); }
+void Engine::use_up(uint64_t key) { impl_->use_up(key); }
+void Engine::give_back(uint64_t subject, uint32_t tag, Time now) {
+  impl_->give_back_failures(subject, tag, now);
+}
+std::optional<uint64_t> Engine::subject_of(const LockRecord& lock) const {
+  return impl_->subject_of(lock);
 }
 bool Engine::is_trusted(const std::optional<IpAddress>& rip) const {
   return rip && is_in(settings()->trusted, *rip);

@@ -22,8 +22,10 @@ struct Hold {
   uint64_t who = 0;  // the user or, for an alias, the account: whose password it is
   uint16_t group = 0;
   bool account = false;
-  uint64_t applies = 0;  // bit i: the group's i-th rule counts this attempt
-  uint64_t held = 0;     // bit i: and has a reservation for it
+  uint64_t applies = 0;   // bit i: the group's i-th rule counts this attempt
+  uint64_t held = 0;      // bit i: and has a reservation for it
+  bool joined = false;    // other hosts have reservations for it
+  bool repeated = false;  // other hosts have seen the wrong password
 };
 
 struct Ticket::Body {
@@ -46,6 +48,7 @@ struct Ticket::Body {
   bool familiar = false;
   bool account_familiar = false;
   std::optional<Hit> account_would;  // observe: of admit_account()
+  uint64_t serial = 0;               // names the attempt to other hosts; 0: to none
   Duration delayed{};                // what a delay rule wants …
   std::optional<Hit> delay;          // … and which
   std::vector<Hold> holds;
@@ -78,6 +81,8 @@ constexpr bool is_distinct(Count count) {
 constexpr bool ignores_repetitions(Count count) {
   return count == Count::kFailures || count == Count::kUnknownUsers;
 }
+// Whether a rule that counts so counts an attempt with this outcome.
+bool is_event(Count count, Outcome outcome);
 // Observe mode keeps its locks beside the real ones.
 constexpr uint64_t shadow_of(uint64_t key) { return mix(key, 0x736861646f77ull); }
 // Seconds since 1970, as the tables keep them.
@@ -110,6 +115,16 @@ class Engine::Impl {
   Settled settle(Body& body, Outcome outcome, Time now);
   // The credential is one that is known: its repetitions are.
   void recognise(Body& body, std::string_view credential) const;
+
+  // engine_shared.cc
+  void share(const HashKey& fingerprint_key, Random& random);
+  SharedRequest shared_request(const Body& body, bool account) const;
+  Decision join(Ticket& ticket, const SharedReply& reply, bool account, Time now);
+  std::optional<NewLock> learn(const Change& change, Time now);
+  void forget(uint64_t subject, Time now);
+  void use_up(uint64_t key);
+  void give_back_failures(uint64_t subject, uint32_t tag, Time now);
+  std::optional<uint64_t> subject_of(const LockRecord& lock) const;
 
   // engine_store.cc
   void sweep(Time now);
@@ -146,6 +161,7 @@ class Engine::Impl {
 
   // engine.cc
   Decision decide(std::unique_ptr<Body>& body, bool account, Time now, const Waiter& waiter);
+  void refuse(Body& body, bool account, Refusal refusal, Time now, Decision& decision);
   Room take(Body& body, bool account, Time now, const Waiter& waiter, Refusal& refusal);
   static uint64_t rules_for(const Body& body, const Group& group, bool account);
   Room enter(Body& body, Hold& hold, Time now, bool only_look, const Waiter& waiter,
@@ -177,9 +193,17 @@ class Engine::Impl {
   void count_event(Stripe& stripe, const Body& body, const Hold& hold, uint16_t rule, Time now,
                    Settled& settled);
   void give_back_failures(Stripe& stripe, const Body& body, const Hold& hold, Time now);
+  void give_back_failures(Stripe& stripe, uint64_t subject, const CompiledRule& rule, uint32_t tag,
+                          Time now);
   void trip(Stripe& stripe, const Body& body, const Hold& hold, const CompiledRule& rule, Time now,
             Settled& settled);
   uint64_t make_familiar(uint64_t user_key, const Body& body, Time now);
+
+  // engine_shared.cc
+  static SharedRule shared_rule(const Body& body, const Hold& hold, const CompiledRule& rule);
+  void settle_shared(const Body& body, const Hold& hold, Outcome outcome, bool repeat,
+                     Settled& settled) const;
+  SharedSettlement releases(const Body& body) const;
 
   // engine_store.cc
   bool advance(Window& window, const CompiledRule& rule, Time now);
@@ -223,8 +247,10 @@ class Engine::Impl {
   void explain_past(const Subject& subject, Explanation& out) const;
   void explain_familiar(const Subject& subject, Time now, Explanation& out) const;
 
-  Keys keys_;  // constant from the first attempt on
-  HashKey fingerprint_key_{};
+  Keys keys_;                  // constant from the first attempt on
+  HashKey fingerprint_key_{};  // so is this
+  bool shares_ = false;        // and this
+  uint64_t serials_ = 0;       // chance: no two hosts name two attempts alike
   Journal* const journal_;
   std::mutex configure_mutex_;  // two reloads at once would leave a mixture
   std::unique_ptr<Stripe[]> stripes_;

@@ -134,7 +134,7 @@ bool Engine::Impl::restore_familiar(const FamiliarRecord& record, Time now) {
   Stripe& here = stripe(record.user_key);
   const std::lock_guard guard(here.mutex);
   const Settings& settings = *here.config->settings;
-  const Time at = std::min(record.at, now);
+  Time at = std::min(record.at, now);
   if (now - at >= settings.familiar_for || settings.familiar_max == 0) return false;
   Familiar& account = *here.familiar.insert(record.user_key).first;
   auto& places = account.places;
@@ -142,6 +142,7 @@ bool Engine::Impl::restore_familiar(const FamiliarRecord& record, Time now) {
     return place.network == record.network;
   });
   if (known != places.end()) {
+    at = std::max(at, known->last);
     places.erase(known);
     familiar_.fetch_sub(1, std::memory_order_relaxed);
   }

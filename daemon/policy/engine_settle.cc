@@ -12,21 +12,6 @@ namespace {
 // login rarely waits for a disk and a crash costs a familiar network little of its time.
 constexpr int kFamiliarRefresh = 64;
 
-bool is_event(Count count, Outcome outcome) {
-  const bool failed = outcome == Outcome::kBadCredential || outcome == Outcome::kUnknownUser;
-  switch (count) {
-    case Count::kAttempts:
-      return failed || outcome == Outcome::kSuccess;
-    case Count::kUnknownUsers:
-      return outcome == Outcome::kUnknownUser;
-    case Count::kFailures:
-    case Count::kDistinctUsers:
-    case Count::kDistinctPasswords:
-      break;
-  }
-  return failed;
-}
-
 const char* word_for(Outcome outcome) {
   switch (outcome) {
     case Outcome::kSuccess:
@@ -51,6 +36,21 @@ Duration lasts_at(const Rule& rule, uint32_t level) {
 
 }  // namespace
 
+bool is_event(Count count, Outcome outcome) {
+  const bool failed = outcome == Outcome::kBadCredential || outcome == Outcome::kUnknownUser;
+  switch (count) {
+    case Count::kAttempts:
+      return failed || outcome == Outcome::kSuccess;
+    case Count::kUnknownUsers:
+      return outcome == Outcome::kUnknownUser;
+    case Count::kFailures:
+    case Count::kDistinctUsers:
+    case Count::kDistinctPasswords:
+      break;
+  }
+  return failed;
+}
+
 void Engine::Impl::recognise(Body& body, std::string_view credential) const {
   body.recognised = keyed_hash(fingerprint_key_, 1, credential) >> 16;
 }
@@ -64,6 +64,11 @@ Settled Engine::Impl::settle(Body& body, Outcome outcome, Time now) {
   Wakes wakes;
   for (const Hold& hold : body.holds) settle_hold(body, hold, outcome, now, settled, wakes);
   body.holds.clear();
+  if (!settled.shared.empty()) {
+    settled.shared.observes = body.config->observes();
+    settled.shared.tag = body.tag;
+    settled.shared.serial = body.serial;
+  }
   if (outcome == Outcome::kSuccess && !body.trusted && !body.user.empty()) {
     settled.journalled = std::max(settled.journalled, make_familiar(body.user_key, body, now));
     if (body.account_key != 0)
@@ -87,8 +92,11 @@ void Engine::Impl::settle_hold(Body& body, const Hold& hold, Outcome outcome, Ti
   const bool failed = outcome == Outcome::kBadCredential || outcome == Outcome::kUnknownUser;
   Stripe& here = stripe(hold.subject);
   const std::lock_guard guard(here.mutex);
-  const bool repeat = failed && group.remembers && note_repeat(here, body, hold, now);
+  // What another host has met is a repetition here too; noted all the same.
+  const bool known = failed && group.remembers && note_repeat(here, body, hold, now);
+  const bool repeat = known || (failed && hold.repeated);
   settled.repeat |= repeat;
+  if (body.serial != 0) settle_shared(body, hold, outcome, repeat, settled);
   for (size_t i = 0; i < group.rules.size(); ++i) {
     if ((hold.applies >> i & 1) == 0) continue;
     const CompiledRule& rule = config.rules[group.rules[i]];
@@ -179,19 +187,22 @@ void Engine::Impl::trip(Stripe& here, const Body& body, const Hold& hold, const 
 // DESIGN 6.5: this network's failures, of the user's rules only. Rates (`attempts`) stay.
 void Engine::Impl::give_back_failures(Stripe& here, const Body& body, const Hold& hold, Time now) {
   const Compiled& config = *body.config;
-  for (const uint16_t index : config.groups[hold.group].rules) {
-    const CompiledRule& rule = config.rules[index];
-    if (rule.rule.count == Count::kAttempts) continue;
-    Window* window = here.windows.find(mix(hold.subject, rule.id));
-    if (window == nullptr) continue;
-    const size_t before = window->weight();
-    const bool changed = window->give_back(body.tag);
-    windows_.fetch_sub(before - window->weight(), std::memory_order_relaxed);
-    if (!advance(*window, rule, now))
-      erase_window(here, window->key);
-    else if (changed)
-      touch(here, *window);
-  }
+  for (const uint16_t index : config.groups[hold.group].rules)
+    give_back_failures(here, hold.subject, config.rules[index], body.tag, now);
+}
+
+void Engine::Impl::give_back_failures(Stripe& here, uint64_t subject, const CompiledRule& rule,
+                                      uint32_t tag, Time now) {
+  if (rule.rule.count == Count::kAttempts) return;
+  Window* window = here.windows.find(mix(subject, rule.id));
+  if (window == nullptr) return;
+  const size_t before = window->weight();
+  const bool changed = window->give_back(tag);
+  windows_.fetch_sub(before - window->weight(), std::memory_order_relaxed);
+  if (!advance(*window, rule, now))
+    erase_window(here, window->key);
+  else if (changed)
+    touch(here, *window);
 }
 
 uint64_t Engine::Impl::make_familiar(uint64_t user_key, const Body& body, Time now) {

@@ -15,7 +15,7 @@ std::string Ticket::Body::subject_text(const Hold& hold) const {
 }
 
 uint64_t Ticket::Body::token_for(const Hold& hold, Count count) const {
-  const uint64_t unlike_any = reinterpret_cast<uintptr_t>(this);
+  const uint64_t unlike_any = serial != 0 ? serial : reinterpret_cast<uintptr_t>(this);
   switch (count) {
     case Count::kAttempts:
       return unlike_any;  // each one counts, so none is shared

@@ -59,6 +59,13 @@ class Journal {
   // Queues `change` behind all earlier ones and returns its number, 1 or more, growing. Called
   // under a lock of the engine from any thread: never blocks on a disk and never calls the engine.
   virtual uint64_t append(const Change& change) = 0;
+
+  // An administrator has cleared everything that is held on the subject with this key: its counters
+  // too, of which no Change tells. `locks`: the keys that its locks may have had. As append(). Only
+  // who shares counters with other hosts cares.
+  virtual void cleared(uint64_t subject, const std::vector<uint64_t>& locks) {
+    (void)subject, (void)locks;
+  }
 };
 
 // The counters of one (rule, subject), opaque. Empty bytes: nothing is counted any more. Holds no

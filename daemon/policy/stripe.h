@@ -133,7 +133,8 @@ struct Stripe {
   // No lock here ends before it; in microseconds, readable without the mutex.
   static constexpr int64_t kNoEnd = INT64_MAX;
   std::atomic<int64_t> first_end{kNoEnd};
-  uint64_t random = 1;  // for sampling; no secret depends on it
+  uint64_t random = 1;    // for sampling; no secret depends on it
+  uint64_t attempts = 0;  // that began here, for their serials
 };
 
 }  // namespace saslatch::policy
