@@ -133,7 +133,9 @@ MetricsSnapshot Metrics::snapshot() const {
                 {"subjects", subjects.value()},
                 {"locks", locks.value()},
                 {"familiar_networks", familiar_networks.value()},
-                {"passdbs_down", passdbs_down.value()}};
+                {"passdbs_down", passdbs_down.value()},
+                {"shared_reachable", shared_reachable.value()},
+                {"shared_backlog", shared_backlog.value()}};
   all.counters = {{"verdicts_remembered", verdicts_remembered.value()},
                   {"connections_accepted", connections_accepted.value()},
                   {"protocol_errors", protocol_errors.value()},
@@ -143,6 +145,8 @@ MetricsSnapshot Metrics::snapshot() const {
                   {"locks_evicted", locks_evicted.value()},
                   {"subjects_evicted", subjects_evicted.value()},
                   {"state_write_failures", state_write_failures.value()},
+                  {"shared_unanswered", shared_unanswered.value()},
+                  {"shared_dropped", shared_dropped.value()},
                   {"audit_dropped", audit_dropped.value()},
                   {"reloads", reloads.value()},
                   {"reloads_failed", reloads_failed.value()}};

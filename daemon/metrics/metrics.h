@@ -109,6 +109,8 @@ class Metrics {
   Gauge locks;              // live ones
   Gauge familiar_networks;  // (user, network) pairs
   Gauge passdbs_down;
+  Gauge shared_reachable;  // 1: counting together with other hosts
+  Gauge shared_backlog;    // what waits to be told to them
 
   Gauge subjects_limit;         // max-subjects
   Gauge policy_memory_bytes;    // of the policy's tables
@@ -130,6 +132,8 @@ class Metrics {
   Counter locks_evicted;  // live ones, because max-subjects was full of locks
   Counter subjects_evicted;
   Counter state_write_failures;
+  Counter shared_unanswered;  // attempts that went by this host's own state instead
+  Counter shared_dropped;     // attempts that the other hosts will never hear of
   Counter audit_dropped;
   Counter reloads;
   Counter reloads_failed;

@@ -41,6 +41,16 @@ void Store::open(const std::string& directory, Random& random) {
 
 Store::~Store() { stop(); }
 
+void Store::use_key(const policy::HashKey& key) {
+  if (key == key_) return;
+  is_foreign_ = is_whole_ || reader_ != nullptr;
+  key_ = key;
+  is_whole_ = false;
+  if (is_foreign_)
+    log_.warning("state-key-changed", "locks and counters kept under another key are dropped",
+                 {{"path", path_}});
+}
+
 // Opens the file for writing; a damaged one makes room for a new one.
 bool Store::open_file() {
   auto file = StateFile::open(path_);
@@ -93,6 +103,7 @@ void Store::complain(const std::string& reason) {
 void Store::restore(policy::Engine& engine) {
   StateFile* const source = file_ ? file_.get() : reader_.get();
   if (source == nullptr) return;
+  if (is_foreign_) return reader_.reset();
   const policy::Time now = clock_();
   const auto failure = source->load(
       [&](const policy::Change& change) { return engine.restore(change, now); },

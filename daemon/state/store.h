@@ -41,6 +41,10 @@ class Store final : public policy::Journal {
   // Opens DIRECTORY/state.db, and makes it if it is not there. Always succeeds; health() tells how.
   void open(const std::string& directory, Random& random);
 
+  // Instead of the stored key: another one, that hosts share. What is stored under a different one
+  // means nothing any more: it is not restored, and goes when the file is written first. After
+  // open().
+  void use_key(const policy::HashKey& key);
   // What turns subjects into keys: the stored one, or a new one.
   [[nodiscard]] const policy::HashKey& key() const { return key_; }
 
@@ -97,7 +101,8 @@ class Store final : public policy::Journal {
   std::unique_ptr<StateFile> file_;    // null: not writable at the moment
   std::unique_ptr<StateFile> reader_;  // until restore(), where nothing can be written
   policy::Engine* engine_ = nullptr;
-  bool is_whole_ = false;  // the file holds all that the engine does, but for the next two
+  bool is_whole_ = false;    // the file holds all that the engine does, but for the next two
+  bool is_foreign_ = false;  // the file is of another key
   std::vector<policy::Change> changes_;
   std::unordered_map<uint64_t, std::string> counters_;
   bool is_failing_ = false;

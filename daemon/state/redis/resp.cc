@@ -1,0 +1,94 @@
+#include "daemon/state/redis/resp.h"
+
+#include <hiredis/hiredis.h>
+
+#include <charconv>
+
+namespace saslatch::state::redis {
+namespace {
+
+Reply from(const redisReply& raw) {
+  Reply reply;
+  switch (raw.type) {
+    case REDIS_REPLY_INTEGER:
+      reply.kind = Reply::Kind::kInteger;
+      reply.integer = raw.integer;
+      break;
+    case REDIS_REPLY_STATUS:
+    case REDIS_REPLY_STRING:
+      reply.kind = Reply::Kind::kText;
+      reply.text.assign(raw.str, raw.len);
+      break;
+    case REDIS_REPLY_ERROR:
+      reply.kind = Reply::Kind::kError;
+      reply.text.assign(raw.str, raw.len);
+      break;
+    case REDIS_REPLY_ARRAY:
+      reply.kind = Reply::Kind::kArray;
+      reply.items.reserve(raw.elements);
+      for (size_t i = 0; i < raw.elements; ++i) reply.items.push_back(from(*raw.element[i]));
+      break;
+    default:
+      break;
+  }
+  return reply;
+}
+
+}  // namespace
+
+void append_command(const Command& command, std::string& out) {
+  std::vector<const char*> arguments;
+  std::vector<size_t> lengths;
+  arguments.reserve(command.size());
+  lengths.reserve(command.size());
+  for (const std::string& argument : command) {
+    arguments.push_back(argument.data());
+    lengths.push_back(argument.size());
+  }
+  char* formatted = nullptr;
+  const long long length = redisFormatCommandArgv(&formatted, static_cast<int>(command.size()),
+                                                  arguments.data(), lengths.data());
+  if (length < 0) return;  // out of memory: the caller's timeout tells
+  out.append(formatted, static_cast<size_t>(length));
+  redisFreeCommand(formatted);
+}
+
+std::optional<int64_t> Reply::integer_at(size_t index) const {
+  if (index >= items.size()) return std::nullopt;
+  const Reply& item = items[index];
+  if (item.kind == Kind::kInteger) return item.integer;
+  if (item.kind != Kind::kText) return std::nullopt;
+  int64_t value = 0;
+  const char* const end = item.text.data() + item.text.size();
+  const auto [last, error] = std::from_chars(item.text.data(), end, value);
+  return error == std::errc() && last == end ? std::optional(value) : std::nullopt;
+}
+
+struct ReplyReader::Impl {
+  redisReader* reader = redisReaderCreate();
+};
+
+ReplyReader::ReplyReader() : impl_(std::make_unique<Impl>()) {
+  is_broken_ = impl_->reader == nullptr;
+}
+
+ReplyReader::~ReplyReader() {
+  if (impl_->reader != nullptr) redisReaderFree(impl_->reader);
+}
+
+void ReplyReader::feed(std::string_view bytes) {
+  if (!is_broken_)
+    is_broken_ = redisReaderFeed(impl_->reader, bytes.data(), bytes.size()) != REDIS_OK;
+}
+
+std::optional<Reply> ReplyReader::next() {
+  if (is_broken_) return std::nullopt;
+  void* raw = nullptr;
+  is_broken_ = redisReaderGetReply(impl_->reader, &raw) != REDIS_OK;
+  if (raw == nullptr) return std::nullopt;
+  Reply reply = from(*static_cast<redisReply*>(raw));
+  freeReplyObject(raw);
+  return reply;
+}
+
+}  // namespace saslatch::state::redis

@@ -1,0 +1,216 @@
+// What is asked before a credential is verified, and what is told afterwards.
+#include <algorithm>
+#include <utility>
+
+#include "daemon/policy/keyed_hash.h"
+#include "daemon/state/redis/shared_state.h"
+
+namespace saslatch::state::redis {
+namespace {
+
+using policy::SharedReply;
+
+// Where only reservations of other hosts stand in the way, it is asked again after so long: they
+// end when a password is checked.
+constexpr Milliseconds kAskAgain(25);
+// Settlements that wait for a server. Beyond, the oldest go: they are nearest to leaving their
+// windows by themselves.
+constexpr size_t kMaxBacklog = 100'000;
+// On their way at a time.
+constexpr size_t kMaxTold = 2'000;
+
+}  // namespace
+
+void SharedState::reserve(policy::SharedRequest request, Duration patience,
+                          std::function<void(SharedReply)> done) {
+  auto question = std::make_shared<Ask>();
+  question->request = std::move(request);
+  question->done = std::move(done);
+  question->gives_up = reactor_.now() + patience;
+  run([this, question] { ask(question); });
+}
+
+void SharedState::ask(std::shared_ptr<Ask> question) {
+  if (!usable_ || stopped_) return answer(*question, {});
+  question->sent = reactor_.now();
+  question->number = ++numbers_;
+  asked_[question->number] = question;
+  arm();
+  commands_->call(
+      reserve_command(keys_, commands_->reserve_sha(), question->request, options_.stands),
+      [this, question, now = connection_](const Reply& reply) {
+        if (now == connection_) on_reserved(question, reply);
+      });
+}
+
+void SharedState::on_reserved(const std::shared_ptr<Ask>& question, const Reply& reply) {
+  const bool in_time = asked_.erase(question->number) > 0;
+  const auto parsed = parse_reserved(reply);
+  if (!parsed) {
+    answer(*question, {});
+    return lose("the server cannot answer: " + reply.text);
+  }
+  if (const auto time = reply.integer_at(1)) server_clock_.set(*time, clock_());
+  if (!in_time) {
+    // Nobody waits for it any more.
+    if (parsed->verdict == SharedReply::Verdict::kFree) release(question->request);
+    return;
+  }
+  if (parsed->verdict == SharedReply::Verdict::kFull &&
+      reactor_.now() + kAskAgain < question->gives_up)
+    return ask_again(question);
+  answer(*question, *parsed);
+}
+
+void SharedState::ask_again(std::shared_ptr<Ask> question) {
+  const uint64_t number = question->number;
+  parked_[number] = {std::move(question), reactor_.call_after(kAskAgain, [this, number] {
+                       const auto it = parked_.find(number);
+                       const auto parked = std::move(it->second);
+                       parked_.erase(it);
+                       ask(parked.first);
+                     })};
+}
+
+void SharedState::answer_all() {
+  const auto parked = std::exchange(parked_, {});
+  for (const auto& [number, waiting] : parked) answer(*waiting.first, {});
+  const auto asked = std::exchange(asked_, {});
+  for (const auto& [number, question] : asked) answer(*question, {});
+}
+
+void SharedState::answer(Ask& question, SharedReply reply) {
+  if (!question.done) return;
+  if (reply.verdict == SharedReply::Verdict::kNoAnswer) metrics_.shared_unanswered.add();
+  std::exchange(question.done, {})(std::move(reply));
+}
+
+void SharedState::arm() {
+  if (expiry_ || asked_.empty()) return;
+  const auto left = asked_.begin()->second->sent + options_.budget - reactor_.now();
+  expiry_ = reactor_.call_after(std::max(Milliseconds(1), std::chrono::ceil<Milliseconds>(left)),
+                                [this] { expire(); });
+}
+
+void SharedState::expire() {
+  expiry_.reset();
+  bool is_late = false;
+  while (!asked_.empty()) {
+    const auto question = asked_.begin()->second;
+    if (reactor_.now() - question->sent < options_.budget) break;
+    asked_.erase(asked_.begin());
+    answer(*question, {});
+    is_late = true;
+  }
+  if (is_late && !std::exchange(is_slow_, true)) {
+    set_usable(false,
+               "an answer takes longer than " + std::to_string(options_.budget.count()) + " ms");
+    probe();
+  }
+  arm();
+}
+
+// A reservation that came too late: the attempt goes by this host's own state.
+void SharedState::release(const policy::SharedRequest& request) {
+  policy::SharedSettlement settlement;
+  settlement.observes = request.observes;
+  settlement.holds = request.holds;
+  for (policy::SharedHold& hold : settlement.holds) hold.repeat = 0;
+  tell({std::move(settlement), clock_()});
+}
+
+void SharedState::settle(policy::SharedSettlement settlement) {
+  run([this, told = std::make_shared<Told>(Told{std::move(settlement), clock_()})] {
+    tell(std::move(*told));
+  });
+}
+
+void SharedState::tell(Told told) {
+  if (has_joined_ && backlog_.empty() && told_.size() < kMaxTold) return send(std::move(told));
+  backlog_.push_back(std::move(told));
+  if (backlog_.size() <= kMaxBacklog) return;
+  backlog_.pop_front();
+  metrics_.shared_dropped.add();
+}
+
+void SharedState::tell_backlog() {
+  while (has_joined_ && !backlog_.empty() && told_.size() < kMaxTold) {
+    Told told = std::move(backlog_.front());
+    backlog_.pop_front();
+    send(std::move(told));
+  }
+}
+
+void SharedState::send(Told told) {
+  const uint64_t number = ++numbers_;
+  const auto age = std::chrono::floor<Milliseconds>(clock_() - told.at);
+  commands_->call(settle_command(keys_, commands_->settle_sha(), told.settlement,
+                                 std::max(Milliseconds(0), age)),
+                  [this, number, now = connection_](const Reply& reply) {
+                    if (now == connection_) on_settled(number, reply);
+                  });
+  told_[number] = std::move(told);
+}
+
+void SharedState::on_settled(uint64_t number, const Reply& reply) {
+  const auto it = told_.find(number);
+  if (it == told_.end()) return;
+  const auto parsed = parse_settled(reply);
+  if (!parsed) return lose("the server cannot be told: " + reply.text);
+  const policy::SharedSettlement settlement = std::move(it->second.settlement);
+  told_.erase(it);
+  server_clock_.set(parsed->server_time, clock_());
+  for (const SharedLock& lock : parsed->locks) note_lock(settlement, lock);
+  for (const size_t hold : parsed->gave)
+    if (hold < settlement.holds.size())
+      replica_.tell(FailuresGivenBack{settlement.holds[hold].subject, settlement.tag});
+  tell_backlog();
+  end_if_told();
+}
+
+// All hosts together have reached a limit: the lock is this host's to set and to tell.
+void SharedState::note_lock(const policy::SharedSettlement& settlement, const SharedLock& lock) {
+  if (lock.hold >= settlement.holds.size()) return;
+  const policy::SharedHold& hold = settlement.holds[lock.hold];
+  if (lock.rule >= hold.rules.size()) return;
+  const uint64_t rule = hold.rules[lock.rule].id;
+  if (settlement.observes) {  // its locks are never real: the server alone has them
+    engine_.use_up(policy::mix(hold.subject, rule));
+    return replica_.tell(WindowUsedUp{policy::mix(hold.subject, rule)});
+  }
+  const policy::Time now = clock_();
+  const auto set = engine_.learn(policy::LockRecord{policy::mix(hold.subject, rule),
+                                                    rule,
+                                                    hold.text,
+                                                    {},
+                                                    now + lock.left,
+                                                    lock.left,
+                                                    lock.level},
+                                 now);
+  if (!set) return;
+  metrics_.locks_made.add();
+  audit_.write(LockEvent{
+      now, set->subject, set->rule, set->until, static_cast<int>(set->level), "policy", {}});
+}
+
+void SharedState::publish(const policy::Change& change) {
+  // What another host told is told.
+  if (std::this_thread::get_id() == thread_.load() && replica_.is_applying()) return;
+  News news;
+  if (const auto* const lock = std::get_if<policy::LockRecord>(&change)) {
+    news = *lock;
+  } else if (const auto* const familiar = std::get_if<policy::FamiliarRecord>(&change)) {
+    news = *familiar;
+  } else if (std::holds_alternative<policy::LocksCleared>(change)) {
+    news = policy::LocksCleared{};
+  } else {
+    return;  // what has expired here, or had no room, concerns nobody else
+  }
+  run([this, news = std::move(news)] { replica_.tell(news); });
+}
+
+void SharedState::cleared(uint64_t subject, const std::vector<uint64_t>& locks) {
+  run([this, subject, locks] { replica_.tell(SubjectCleared{subject, locks}); });
+}
+
+}  // namespace saslatch::state::redis

@@ -1,0 +1,206 @@
+// The scripts count as the engine does: logins spread over several hosts, whose engines ask and
+// tell a real Redis, come to what they come to on one host that has them all.
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "daemon/policy/keyed_hash.h"
+#include "daemon/state/redis/codec.h"
+#include "daemon/state/redis/scripts.h"
+#include "tests/daemon/policy/world.h"
+#include "tests/daemon/state/redis/redis_server.h"
+
+namespace saslatch::state::redis {
+namespace {
+
+using namespace policy;
+using ::saslatch::testing::RedisServer;
+
+// One host among several: what SharedState does, step by step and on the test's clock.
+class Hosts final : public Journal {
+ public:
+  Hosts(size_t many, const std::vector<Rule>& rules, const Settings& settings)
+      : reserve_sha_(server_.call({"SCRIPT", "LOAD", std::string(kReserveScript)}).text),
+        settle_sha_(server_.call({"SCRIPT", "LOAD", std::string(kSettleScript)}).text) {
+    for (size_t i = 0; i < many; ++i) {
+      worlds_.push_back(std::make_unique<World>(rules, settings, this, static_cast<uint8_t>(i)));
+      CountingRandom random(static_cast<uint8_t>(100 * i));
+      worlds_.back()->engine->share(HashKey{7, 7, 7}, random);
+    }
+  }
+
+  uint64_t append(const Change& change) override {
+    if (!applying_) news_.push_back(change);
+    return 1;
+  }
+
+  World& world(size_t host) { return *worlds_[host]; }
+  size_t size() const { return worlds_.size(); }
+
+  Try login(size_t host, const Login& login, Time now) {
+    World& world = *worlds_[host];
+    world.now = now;
+    Try result;
+    Decision decision = world.reserve(login);
+    Ticket ticket = std::move(decision.ticket);
+    if (decision.verdict == Verdict::kAllow) {
+      const SharedRequest request = world.engine->shared_request(ticket, false);
+      if (!request.holds.empty()) {
+        const auto reply = parse_reserved(
+            call(reserve_command(keys_, reserve_sha_, request, Milliseconds(5000)), request, now));
+        EXPECT_TRUE(reply);
+        const bool familiar = decision.familiar;
+        decision = world.engine->join(ticket, reply.value_or(SharedReply{}), false, now);
+        EXPECT_EQ(decision.familiar, familiar);
+      }
+    }
+    tell(decision.shared, now);
+    result.verdict = decision.verdict;
+    result.familiar = decision.familiar;
+    result.hit = decision.hit;
+    result.would = decision.would;
+    if (decision.verdict == Verdict::kAllow) {
+      result.outcome = world.verify(login);
+      result.settled = world.engine->settle(std::move(ticket), result.outcome, now);
+      tell(result.settled.shared, now);
+    }
+    spread(now);
+    return result;
+  }
+
+ private:
+  // The script's first argument is the clock.
+  template <typename Asked>
+  Reply call(Command command, const Asked& asked, Time now) {
+    command[3 + 2 * asked.holds.size()] =
+        std::to_string(std::chrono::floor<Milliseconds>(now.time_since_epoch()).count());
+    const Reply reply = server_.call(command);
+    EXPECT_NE(reply.kind, Reply::Kind::kError) << reply.text;
+    return reply;
+  }
+
+  void tell(const SharedSettlement& settlement, Time now) {
+    if (settlement.empty()) return;
+    const auto reply = parse_settled(
+        call(settle_command(keys_, settle_sha_, settlement, Milliseconds(0)), settlement, now));
+    ASSERT_TRUE(reply);
+    for (const SharedLock& lock : reply->locks) {
+      const SharedHold& hold = settlement.holds[lock.hold];
+      used_up_.push_back(mix(hold.subject, hold.rules[lock.rule].id));
+    }
+    for (const size_t hold : reply->gave)
+      given_.push_back({settlement.holds[hold].subject, settlement.tag});
+    if (settlement.observes) return;
+    for (const SharedLock& lock : reply->locks) {
+      const SharedHold& hold = settlement.holds[lock.hold];
+      const uint64_t rule = hold.rules[lock.rule].id;
+      news_.push_back(LockRecord{
+          mix(hold.subject, rule), rule, hold.text, {}, now + lock.left, lock.left, lock.level});
+    }
+  }
+
+  void spread(Time now) {
+    applying_ = true;
+    const auto news = std::exchange(news_, {});
+    const auto given = std::exchange(given_, {});
+    const auto used_up = std::exchange(used_up_, {});
+    for (const auto& world : worlds_) {
+      for (const Change& change : news)
+        if (std::holds_alternative<LockRecord>(change) ||
+            std::holds_alternative<FamiliarRecord>(change))
+          (void)world->engine->learn(change, now);
+      for (const uint64_t window : used_up) world->engine->use_up(window);
+      for (const auto& back : given) world->engine->give_back(back.subject, back.tag, now);
+    }
+    applying_ = false;
+  }
+
+  RedisServer server_;
+  const KeyNames keys_{"test"};
+  const std::string reserve_sha_;
+  const std::string settle_sha_;
+  std::vector<std::unique_ptr<World>> worlds_;
+  std::vector<Change> news_;
+  std::vector<FailuresGivenBack> given_;
+  std::vector<uint64_t> used_up_;
+  bool applying_ = false;
+};
+
+// Not which rule: where two strike, a host names the one that it knows of first.
+std::string told(const Try& result) {
+  std::string text = result.in()        ? "in"
+                     : result.wrong()   ? "wrong"
+                     : result.refused() ? "refused"
+                                        : "waits";
+  if (result.would) text += " would be";
+  if (result.settled.repeat) text += " repeat";
+  return text;
+}
+
+std::vector<Rule> all_kinds() {
+  // Half seconds: no login, which come at whole ones, meets the very end of a window.
+  Rule account = rule("account", Count::kFailures, By::kUser, 4, 600'500ms, Then::kLock, 60'500ms);
+  account.growing = Growth{2, 10min};
+  account.spare_familiar = true;
+  return {account,
+          rule("pair", Count::kFailures, By::kUserNetwork, 6, 600'500ms, Then::kLock, 120'500ms),
+          rule("spray", Count::kDistinctUsers, By::kNetwork, 4, 900'500ms, Then::kLock, 300'500ms),
+          rule("stuffing", Count::kDistinctPasswords, By::kIp, 8, 900'500ms, Then::kRefuse),
+          rule("unknown", Count::kUnknownUsers, By::kUser, 3, 3600'500ms, Then::kRefuse),
+          rule("rate", Count::kAttempts, By::kNetwork, 30, 300'500ms, Then::kRefuse),
+          rule("same", Count::kDistinctUsers, By::kPassword, 3, 1200'500ms, Then::kLock, 300'500ms),
+          rule("all", Count::kFailures, By::kEveryone, 200, 600'500ms, Then::kRefuse)};
+}
+
+void compare(unsigned seed, const std::vector<Rule>& rules, const Settings& settings) {
+  std::mt19937 chance(seed);
+  const auto below = [&](uint32_t bound) { return static_cast<uint32_t>(chance() % bound); };
+  World one(rules, settings);
+  CountingRandom random(1);
+  one.engine->share(HashKey{7, 7, 7}, random);
+  Hosts hosts(3, rules, settings);
+  const char* const users[] = {"alice", "bob", "carol", "dave", "nobody", "noone"};
+  for (size_t u = 0; u < 4; ++u) {
+    one.account(users[u], std::string("right ") + users[u]);
+    for (size_t h = 0; h < hosts.size(); ++h)
+      hosts.world(h).account(users[u], std::string("right ") + users[u]);
+  }
+  Time now = one.now;
+  size_t refused = 0;
+  for (int i = 0; i < 1500; ++i) {
+    now += std::chrono::seconds(below(10) == 0 ? below(400) : below(8));
+    Login login;
+    login.user = users[below(6)];
+    login.rip = "192.0." + std::to_string(below(4)) + "." + std::to_string(below(3));
+    login.password = below(4) == 0 ? "right " + login.user : "wrong " + std::to_string(below(12));
+    login.shown = below(8) != 0;
+    one.now = now;
+    const std::string expected = told(one.login(login));
+    const std::string got = told(hosts.login(below(3), login, now));
+    ASSERT_EQ(got, expected) << "step " << i << ", seed " << seed << ": " << login.user << " "
+                             << login.rip << " " << login.password;
+    refused += expected.find("refused") != std::string::npos ||
+               expected.find("would") != std::string::npos;
+  }
+  EXPECT_GT(refused, 100u) << "a sequence that refuses nobody shows nothing";
+}
+
+class Agreement : public ::testing::TestWithParam<unsigned> {
+ protected:
+  void SetUp() override {
+    if (!RedisServer::is_installed()) GTEST_SKIP() << "needs Debian's redis-server";
+  }
+};
+
+TEST_P(Agreement, OfThreeHostsWithOneThatHasEveryLogin) { compare(GetParam(), all_kinds(), {}); }
+
+TEST_P(Agreement, InObserveMode) {
+  Settings settings;
+  settings.mode = Mode::kObserve;
+  compare(GetParam(), all_kinds(), settings);
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, Agreement, ::testing::Values(1, 2, 3));
+
+}  // namespace
+}  // namespace saslatch::state::redis
