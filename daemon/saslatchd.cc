@@ -14,7 +14,6 @@
 #include "daemon/net/service_manager.h"
 #include "daemon/passdb/drivers/make_passdb.h"
 #include "daemon/passdb/embedded.h"
-#include "daemon/password/hash_memory.h"
 #include "daemon/session/dovecot_session.h"
 #include "daemon/session/master_session.h"
 #include "daemon/session/metrics_session.h"
@@ -35,9 +34,6 @@ constexpr const char* kControlEndpoint = "control socket";
 
 // How late the last use of a code may be on disk: what kill -9 may cost.
 constexpr std::chrono::seconds kCodeUseFlush(5);
-
-// How long a thread keeps the memory of its hashes, 64 MiB as a rule, after the last one.
-constexpr std::chrono::seconds kHashMemoryKept(5);
 
 // What an answer may still take after max-hold when the daemon stops.
 constexpr std::chrono::milliseconds kStopMargin(500);
@@ -123,20 +119,18 @@ Saslatchd::Saslatchd(std::string config_path, config::Config config, std::unique
       audit_(log_, &audit_file_),
       holds_(config.policy.held_answers),
       store_(log_, [this] { return clock_.read().policy; }),
-      engine_(config.policy, policy::HashKey{}, random_, &store_),  // restore_state() has the key
+      journal_(store_),
+      engine_(config.policy, policy::HashKey{}, random_, &journal_),  // restore_state() has the key
       durability_(store_),
       codes_(std::make_shared<passdb::CodeBook>(config.daemon.state_dir)),
       codes_door_{config.daemon.state_dir, random_, *codes_},
       config_(std::move(config)),
       config_loaded_(made_.wall),
       hostname_(own_hostname()),
-      workers_(threads_or_cores(config_.daemon.hash_threads),
-               {net::kNicerForHashes, password::keep_hash_memory, password::release_hash_memory,
-                kHashMemoryKept},
-               config_.policy.max_hold, clock_,
+      workers_(threads_or_cores(config_.daemon.hash_threads), config_.policy.max_hold, clock_,
                {metrics_.check_queue, metrics_.checks_running, metrics_.check_wait,
                 metrics_.check_duration}),
-      lookups_(threads_or_cores(config_.daemon.hash_threads), {}, config_.policy.max_hold, clock_,
+      lookups_(threads_or_cores(config_.daemon.hash_threads), config_.policy.max_hold, clock_,
                {metrics_.lookup_queue, metrics_.lookups_running, metrics_.lookup_wait,
                 metrics_.lookup_duration}),
       services_{engine_, lookups_, workers_,    audit_, metrics_,
@@ -165,7 +159,7 @@ std::optional<Saslatchd::StartError> Saslatchd::start() {
   }
 
   replace_audit(config_.daemon.audit_log);
-  restore_state();
+  if (auto error = restore_state()) return error;
   passdbs_ = make_passdbs(config_);
   const Now now = clock_.read();
   load_passdbs(now);
@@ -198,6 +192,7 @@ std::optional<Saslatchd::StartError> Saslatchd::start() {
   workers_.start();
   lookups_.start();
   housekeeping_.start();
+  if (sharing_) sharing_->start();
   server_.start();
   control_server_.start();
   daemon_event("started");
@@ -428,11 +423,22 @@ void Saslatchd::daemon_event(std::string name) {
   audit_.write(DaemonEvent{clock_.read().wall, std::move(name), {{"version", SASLATCH_VERSION}}});
 }
 
-void Saslatchd::restore_state() {
+std::optional<Saslatchd::StartError> Saslatchd::restore_state() {
   store_.open(config_.daemon.state_dir, random_);
+  if (config_.state.backend == config::StateBackend::kRedis) {
+    auto sharing = SharingHosts::make(
+        config_.state, config_.policy.max_hold,
+        {engine_, [this] { return clock_.read().policy; }, audit_, metrics_, log_, random_});
+    if (!sharing) return StartError{kConfiguration, sharing.error().message};
+    sharing_ = std::move(*sharing);
+    store_.use_key(sharing_->subject_key());
+    journal_.share(sharing_->state());
+    services_.sharing = &sharing_->state();
+  }
   engine_.adopt_key(store_.key());
   store_.restore(engine_);
   store_.start(engine_);
+  return std::nullopt;
 }
 
 void Saslatchd::update_gauges(Now now) {
@@ -567,6 +573,7 @@ void Saslatchd::stop() {
   for (const auto& passdb : passdbs_.chain) passdb->stop();
   for (const auto& passdb : retired_) passdb->stop();
   workers_.stop();
+  if (sharing_) sharing_->stop();
   (void)codes_->flush();
   store_.stop();
   daemon_event("stopped");
@@ -611,6 +618,11 @@ control::DaemonStatus Saslatchd::status() const {
   status.state.path = config_.daemon.state_dir + "/state.db";
   if (const auto health = store_.health(); !health.is_writable)
     status.state.trouble = health.reason;
+  if (sharing_) {
+    const auto health = sharing_->state().health();
+    status.shared = {health.server, health.is_usable ? "" : health.reason};
+    if (!health.is_usable && health.reason.empty()) status.shared.trouble = "connecting";
+  }
   status.audit.path = config_.daemon.audit_log;
   audit_file_.with([&](const FileAuditSink& sink) { status.audit.trouble = sink.trouble(); });
   return status;

@@ -30,6 +30,7 @@
 #include "daemon/session/session_parts.h"
 #include "daemon/session/settings.h"
 #include "daemon/session/stale_watch.h"
+#include "daemon/sharing.h"
 #include "daemon/state/directory_lock.h"
 #include "daemon/state/store.h"
 #include "protocol/base/crypto/system_random.h"
@@ -116,7 +117,7 @@ class Saslatchd final : public control::DaemonView {
   void retire_passdbs(const PassdbSet& old);
   void end_retired_passdbs();
   void replace_audit(const std::string& path);
-  void restore_state();
+  [[nodiscard]] std::optional<StartError> restore_state();
   void update_gauges(Now now);
   void daemon_event(std::string name);
 
@@ -132,7 +133,9 @@ class Saslatchd final : public control::DaemonView {
   FailureLog audit_;
   HeldAnswers holds_;
   state::Store store_;
+  state::redis::SharedJournal journal_;
   policy::Engine engine_;
+  std::unique_ptr<SharingHosts> sharing_;  // null: [state] backend = local
   JournalDurability durability_;
   StaleWatch stale_;
   std::shared_ptr<passdb::CodeBook> codes_;

@@ -85,7 +85,9 @@ std::string figures(std::string name, const Json& object, bool with_zeros) {
 std::string render_status(const Json& status, bool colours) {
   std::string text = printable(first_line(status)) + "\n\n";
   text += listeners(status, colours) + "\n" + passdbs(status, colours) + "\n";
-  text += store(status, "state", colours) + store(status, "audit", colours);
+  text += store(status, "state", colours);
+  if (status.contains("shared")) text += store(status, "shared", colours);
+  text += store(status, "audit", colours);
   const Json& attempts = part(status, "attempts");
   text += figures("attempts", attempts, true);
   text += "          mean " + std::to_string(number_field(attempts, "mean_us") / 1000) + " ms\n";

@@ -41,6 +41,7 @@ struct DaemonStatus {
   std::vector<ListenerStatus> listeners;
   std::vector<passdb::PassdbStatus> passdbs;  // in file order
   StoreStatus state;                          // the policy's journal
+  StoreStatus shared;                         // its server, where hosts count together; else empty
   StoreStatus audit;
 };
 

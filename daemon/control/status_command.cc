@@ -75,7 +75,8 @@ Json mechanisms(const MetricsSnapshot& figures) {
 }
 
 bool is_healthy(const DaemonStatus& status) {
-  bool healthy = status.state.trouble.empty() && status.audit.trouble.empty();
+  bool healthy =
+      status.state.trouble.empty() && status.audit.trouble.empty() && status.shared.trouble.empty();
   for (const auto& passdb : status.passdbs) healthy = healthy && passdb.available;
   for (const auto& listener : status.listeners) healthy = healthy && listener.accepting;
   return healthy;
@@ -106,6 +107,7 @@ Outcome run_status(const Parts& parts, const Call& call) {
              {"attempts", attempts(figures)},
              {"causes", causes(figures)},
              {"mechanisms", mechanisms(figures)}};
+  if (!status.shared.path.empty()) reply["shared"] = store(status.shared);
   Json gauges = Json::object();
   for (const auto& [name, value] : figures.gauges) gauges[std::string(name)] = value;
   // The engine's own count is exact at this moment; the gauges follow it once a second.

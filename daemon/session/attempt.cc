@@ -141,10 +141,70 @@ std::optional<Answer> Attempt::begin() {
 }
 
 std::optional<Answer> Attempt::retry(Now now) {
+  AccountWait wait = AccountWait::kAsked;
+  const bool is_looking = account_wait_.compare_exchange_strong(wait, AccountWait::kWoken);
+  if (is_looking || wait == AccountWait::kWoken) {
+    return std::nullopt;  // the look-up has not come back yet; it calls again
+  }
+  if (others_.load(std::memory_order_acquire) == Others::kAsked) return std::nullopt;
+  const bool for_account = wait == AccountWait::kReturned;
+  if (for_account) account_wait_.store(AccountWait::kNone, std::memory_order_release);
+  if (others_.load(std::memory_order_acquire) == Others::kAnswered) return join(for_account, now);
   if (claimed_.load(std::memory_order_acquire)) return std::nullopt;
-  if (!waits_for_account_) return reserve(now);
-  waits_for_account_ = false;
-  return check();
+  return for_account ? check() : reserve(now);
+}
+
+bool Attempt::ask_others(bool account) {
+  policy::Sharing* const sharing = services_.sharing;
+  if (sharing == nullptr) return false;
+  policy::SharedRequest request = services_.policy.shared_request(ticket_, account);
+  if (request.holds.empty()) return false;
+  if (!sharing->is_usable()) {
+    services_.metrics.shared_unanswered.add();
+    return false;
+  }
+  others_.store(Others::kAsked, std::memory_order_release);
+  const auto patience =
+      std::chrono::duration_cast<policy::Duration>(answer_by() - services_.time.read().mono);
+  sharing->reserve(std::move(request), patience,
+                   [self = shared_from_this()](policy::SharedReply reply) {
+                     self->on_others(std::move(reply));
+                   });
+  return true;
+}
+
+// On the thread that brings the answer; the session's goes on. Unless it has forgotten the attempt:
+// that is counted, so it is decided all the same.
+void Attempt::on_others(policy::SharedReply reply) {
+  reply_ = std::move(reply);
+  others_.store(Others::kAnswered, std::memory_order_release);
+  const auto box = weak_from_this().use_count() > 1 ? origin_.mailbox.lock() : nullptr;
+  if (box) return box->wake(origin_.key);
+  (void)retry(services_.time.read());
+}
+
+std::optional<Answer> Attempt::join(bool account, Now now) {
+  others_.store(Others::kNotAsked, std::memory_order_release);
+  decision_ = services_.policy.join(ticket_, reply_, account, now.policy);
+  if (claimed_.load(std::memory_order_acquire)) {
+    tell_others(std::move(decision_.shared));
+    if (ticket_) (void)settle(policy::Outcome::kOurTrouble, now);
+    return std::nullopt;
+  }
+  if (decision_.verdict == policy::Verdict::kAllow && account) account_ = asked_account_;
+  return go_on(now);
+}
+
+void Attempt::tell_others(policy::SharedSettlement settlement) {
+  if (services_.sharing != nullptr && !settlement.empty())
+    services_.sharing->settle(std::move(settlement));
+}
+
+policy::Settled Attempt::settle(policy::Outcome outcome, Now now, std::string_view recognised) {
+  policy::Settled settled =
+      services_.policy.settle(std::move(ticket_), outcome, now.policy, recognised);
+  tell_others(std::move(settled.shared));
+  return settled;
 }
 
 std::optional<Answer> Attempt::reserve(Now now) {
@@ -157,9 +217,18 @@ std::optional<Answer> Attempt::reserve(Now now) {
     if (const auto box = mailbox.lock()) box->wake(key);
   };
   decision_ = services_.policy.reserve(facts, now.policy, waiter);
+  if (decision_.verdict == policy::Verdict::kAllow) {
+    ticket_ = std::move(decision_.ticket);
+    const bool is_device_first = decision_.would && may_be_spared_device();
+    if (!is_device_first && ask_others(false)) return std::nullopt;
+  }
+  return go_on(now);
+}
+
+std::optional<Answer> Attempt::go_on(Now now) {
+  tell_others(std::move(decision_.shared));
   switch (decision_.verdict) {
     case policy::Verdict::kAllow:
-      ticket_ = std::move(decision_.ticket);
       if (decision_.would && may_be_spared_device()) break;  // it would not have been refused
       return check();
     case policy::Verdict::kWait:
@@ -258,31 +327,43 @@ bool Attempt::admit_account(const std::string& account) {
   const policy::Waiter waiter = [mailbox = origin_.mailbox, key = origin_.key] {
     if (const auto box = mailbox.lock()) box->wake(key);
   };
+  account_wait_.store(AccountWait::kAsked, std::memory_order_release);
   policy::Decision decision =
       services_.policy.admit_account(ticket_, account, services_.time.read().policy, waiter);
   switch (decision.verdict) {
     case policy::Verdict::kAllow:
+      asked_account_ = account;
+      if (ask_others(true)) return false;
       account_ = account;
+      account_wait_.store(AccountWait::kNone, std::memory_order_release);
       return true;
     case policy::Verdict::kWait:
-      waits_for_account_ = true;
       return false;
     case policy::Verdict::kRefuse:
     case policy::Verdict::kOverload:
       break;
   }
+  account_wait_.store(AccountWait::kNone, std::memory_order_release);
+  tell_others(std::move(decision.shared));
   account_refused_ = std::make_unique<const policy::Decision>(std::move(decision));
   return false;
 }
 
 void Attempt::on_checked(passdb::CheckResult result) {
   using Outcome = passdb::CheckResult::Outcome;
-  if (result.outcome == Outcome::kRefused && waits_for_account_) return;  // until retry()
+  if (result.outcome == Outcome::kRefused && !account_refused_) {  // until retry()
+    AccountWait wait = AccountWait::kAsked;
+    if (account_wait_.compare_exchange_strong(wait, AccountWait::kReturned)) return;
+    account_wait_.store(AccountWait::kReturned, std::memory_order_release);
+    const auto box = weak_from_this().use_count() > 1 ? origin_.mailbox.lock() : nullptr;
+    if (box) box->wake(origin_.key);
+    return;
+  }
 
   const Now now = services_.time.read();
   if (!claim()) {
     // The clock has answered for us; what came out late is held against nobody.
-    services_.policy.settle(std::move(ticket_), policy::Outcome::kOurTrouble, now.policy);
+    (void)settle(policy::Outcome::kOurTrouble, now);
     return;
   }
   policy::Outcome counted = policy::Outcome::kOurTrouble;
@@ -335,9 +416,8 @@ void Attempt::on_checked(passdb::CheckResult result) {
   }
   note_would(decided, decision_.would);
   if (ticket_) {
-    const policy::Settled settled = services_.policy.settle(
-        std::move(ticket_), counted, now.policy,
-        result.spent ? decided.why + '\0' + decided.credential : std::string());
+    const policy::Settled settled = settle(
+        counted, now, result.spent ? decided.why + '\0' + decided.credential : std::string());
     decided.repeat = settled.repeat;
     if (!decided.would) note_would(decided, settled.would);
     journalled = std::max(journalled, settled.journalled);
@@ -392,7 +472,7 @@ void Attempt::note_spent(const std::string& account, const passdb::Spent& spent,
 
 void Attempt::on_overload() {
   const Now now = services_.time.read();
-  services_.policy.settle(std::move(ticket_), policy::Outcome::kOurTrouble, now.policy);
+  (void)settle(policy::Outcome::kOurTrouble, now);
   if (!claim()) return;
   record(services_, event(AuthOutcome::kTemporary, AuthCause::kOverload, now));
   deliver(Answer{AnswerKind::kTemporary, question_.username, now.mono});

@@ -68,7 +68,8 @@ struct AttemptServices {
   Random& random;
   const TimeSource& time;
   Durability& durability;
-  StaleWatch* stale = nullptr;  // null: nobody watches
+  StaleWatch* stale = nullptr;         // null: nobody watches
+  policy::Sharing* sharing = nullptr;  // null: this host counts for itself
 };
 
 // One attempt from its credential to its answer: normalises the name, asks the policy, has the
@@ -108,6 +109,12 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   class DeviceJob;
 
   [[nodiscard]] std::optional<Answer> reserve(Now now);
+  // What the policy has decided, here or together with other hosts: decision_.
+  [[nodiscard]] std::optional<Answer> go_on(Now now);
+  // Asks the hosts that count with us; false: there is nobody to ask, or nothing.
+  bool ask_others(bool account);
+  void on_others(policy::SharedReply reply);
+  [[nodiscard]] std::optional<Answer> join(bool account, Now now);
   // Answers that the policy refuses the attempt: decision_.
   [[nodiscard]] std::optional<Answer> refuse(Now now);
   // Whether the rule that strikes might spare the attempt if its credential is the code of a known
@@ -117,6 +124,8 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   void on_device(std::optional<Wall> used);
   [[nodiscard]] std::optional<Answer> check();
   [[nodiscard]] bool admit_account(const std::string& account);
+  void tell_others(policy::SharedSettlement settlement);
+  policy::Settled settle(policy::Outcome outcome, Now now, std::string_view recognised = {});
   void run_check();
   void on_checked(passdb::CheckResult result);
   // Tells whom it concerns that a known credential is still tried.
@@ -144,7 +153,15 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   policy::Decision decision_;  // of reserve(); its ticket is in ticket_
   std::string account_;        // admitted besides the username
   std::unique_ptr<const policy::Decision> account_refused_;
-  bool waits_for_account_ = false;
+  // Between the look-up that has found another account and the policy that has to wait for room:
+  // the look-up ends on one thread, the wait on another.
+  enum class AccountWait : uint8_t { kNone, kAsked, kReturned, kWoken };
+  std::atomic<AccountWait> account_wait_{AccountWait::kNone};
+  // What other hosts say: set before others_ becomes kAnswered.
+  enum class Others : uint8_t { kNotAsked, kAsked, kAnswered };
+  std::atomic<Others> others_{Others::kNotAsked};
+  policy::SharedReply reply_;
+  std::string asked_account_;  // admitted if they say so
   bool device_asked_ = false;
   Wall device_used_{};  // as AttemptFacts has it; the epoch: never
   // Who answers: the check, or the clock at answer_by().

@@ -188,7 +188,7 @@ void compare(unsigned seed, const std::vector<Rule>& rules, const Settings& sett
 class Agreement : public ::testing::TestWithParam<unsigned> {
  protected:
   void SetUp() override {
-    if (!RedisServer::is_installed()) GTEST_SKIP() << "needs Debian's redis-server";
+    if (!RedisServer::is_installed()) GTEST_SKIP() << "needs Debian's redis-tools";
   }
 };
 

@@ -17,7 +17,7 @@ class RedisServer {
   RedisServer(const RedisServer&) = delete;
   RedisServer& operator=(const RedisServer&) = delete;
 
-  // False where Debian's redis-server is not installed.
+  // False where Debian's redis-tools are not installed.
   [[nodiscard]] static bool is_installed();
 
   [[nodiscard]] std::string path() const { return folder_ / "redis.sock"; }
