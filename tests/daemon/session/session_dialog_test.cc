@@ -9,6 +9,10 @@
 //   A: ok user=alice mech=PLAIN       the next audit event
 //   P: down | up | blocks             the passdb
 //   D: hangs | works   the disk of the policy's journal
+//   H: on | off        other hosts count with this one from here on; off: they cannot be asked
+//   H: free | known | locked 60000 | full | silent     what they say to the oldest question; known:
+//                      free, and they have seen this wrong password
+//   N: events=1 releases=1 gives-back=0      what they are told next
 //   E:                 the client closes its writing side
 //   R:                 the daemon stops: drain
 //
@@ -66,6 +70,13 @@ class SessionPeer final : public dialog::Peer {
         world_.set_disk_hangs(text == "hangs");
         after();
         return {};
+      case 'H':
+        return others(text);
+      case 'N':
+        if (world_.others.told.empty()) return "nothing is told";
+        if (const std::string told = world_.others.told.front(); told != text) return told;
+        world_.others.told.pop_front();
+        return {};
       case 'E':
         session_->end_of_input(world_.now);
         after();
@@ -80,6 +91,7 @@ class SessionPeer final : public dialog::Peer {
   }
 
   std::string unexpected() override {
+    if (!world_.others.told.empty()) return "told: " + world_.others.told.front();
     return world_.audited.empty() ? "" : "audit: " + world_.audited.front();
   }
 
@@ -106,6 +118,30 @@ class SessionPeer final : public dialog::Peer {
       session_->on_deadline(world_.now);
       after();
     }
+  }
+
+  std::string others(std::string_view text) {
+    using Verdict = policy::SharedReply::Verdict;
+    policy::SharedReply reply;
+    if (text == "on" || text == "off") {
+      if (world_.services.sharing == nullptr) world_.share();
+      world_.others.usable = text == "on";
+      return {};
+    }
+    if (text == "free" || text == "known") {
+      reply.verdict = Verdict::kFree;
+      reply.repeats = text == "known" ? 1 : 0;
+    } else if (text == "full") {
+      reply.verdict = Verdict::kFull;
+    } else if (text.substr(0, 7) == "locked ") {
+      reply.verdict = Verdict::kStruck;
+      reply.struck.left = std::chrono::milliseconds(number(text.substr(7)));
+    } else if (text != "silent") {
+      return "unknown words";
+    }
+    if (!world_.others.answer(reply)) return "nothing was asked";
+    after();
+    return {};
   }
 
   std::string count(int ran, std::string_view text) {

@@ -94,6 +94,32 @@ policy::Settings three_failures_a_minute() {
   return settings;
 }
 
+void OtherHosts::settle(policy::SharedSettlement settlement) {
+  size_t events = 0, releases = 0, backs = 0;
+  for (const policy::SharedHold& hold : settlement.holds) {
+    for (const policy::SharedRule& rule : hold.rules) {
+      events += rule.is_event ? 1 : 0;
+      releases += rule.token != 0 ? 1 : 0;
+      backs += rule.gives_back ? 1 : 0;
+    }
+  }
+  told.push_back("events=" + std::to_string(events) + " releases=" + std::to_string(releases) +
+                 " gives-back=" + std::to_string(backs));
+}
+
+bool OtherHosts::answer(policy::SharedReply reply) {
+  if (asked_.empty()) return false;
+  const auto [request, done] = std::move(asked_.front());
+  asked_.pop_front();
+  done(std::move(reply));
+  return true;
+}
+
+void World::share() {
+  engine.share(policy::HashKey{}, random);
+  services.sharing = &others;
+}
+
 World::World(policy::Settings policy)
     : now{Mono{std::chrono::hours(1)}, Wall{std::chrono::hours(24 * 365 * 50)},
           Wall{std::chrono::hours(24 * 365 * 50)}},

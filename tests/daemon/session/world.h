@@ -103,6 +103,26 @@ class Numbers final : public policy::Journal {
   std::atomic<uint64_t> last_{0};
 };
 
+// The hosts that count with this one: they say nothing until the test does.
+class OtherHosts final : public policy::Sharing {
+ public:
+  [[nodiscard]] bool is_usable() const override { return usable; }
+  void reserve(policy::SharedRequest request, policy::Duration /*patience*/,
+               std::function<void(policy::SharedReply)> done) override {
+    asked_.emplace_back(std::move(request), std::move(done));
+  }
+  void settle(policy::SharedSettlement settlement) override;
+
+  // Answers the oldest question; false: there is none.
+  bool answer(policy::SharedReply reply);
+
+  bool usable = true;
+  std::deque<std::string> told;  // "SUBJECTS: EVENT, RELEASE and BACK" of each settlement
+
+ private:
+  std::deque<std::pair<policy::SharedRequest, std::function<void(policy::SharedReply)>>> asked_;
+};
+
 class World final : public TimeSource, public AuditSink, public Durability, public Log {
  public:
   explicit World(policy::Settings policy = {});
@@ -144,12 +164,15 @@ class World final : public TimeSource, public AuditSink, public Durability, publ
   HeldAnswers holds;
   Numbers journal;
   policy::Engine engine;
+  OtherHosts others;
   AttemptServices services;
   std::shared_ptr<const Settings> settings;
   // Auth events as "OUTCOME [CAUSE] user=U rip=R mech=M ..."; lock events as "lock SUBJECT".
   std::deque<std::string> audited;
   std::deque<std::string> logged;
 
+  // Counts together with `others` from here on.
+  void share();
   // Replaces the settings, as a reload does.
   void set(const std::function<void(Settings&)>& change);
 
