@@ -13,12 +13,14 @@ programs=$repo/build/test-programs
 
 build=(cmake ninja-build g++ pkg-config python3
   libboost-dev libboost-iostreams-dev libboost-program-options-dev libssl-dev libsodium-dev
-  libcrypt-dev libsqlite3-dev libsystemd-dev libsasl2-dev libspdlog-dev libfmt-dev nlohmann-json3-dev
+  libcrypt-dev libdb5.3-dev libldap-dev libpam0g-dev libsqlite3-dev libsystemd-dev libsasl2-dev
+  libspdlog-dev libfmt-dev nlohmann-json3-dev
   libexpected-dev libhiredis-dev prometheus-cpp-dev)
 demo=(postfix swaks openssl libnet-ssleay-perl libdigest-hmac-perl)
 tests=(libgtest-dev libgmock-dev libbenchmark-dev mandoc dovecot-core gsasl
   systemd db5.3-util python3-prometheus-client
   redis-tools  # holds the server and the sentinel too, by another name, and starts neither
+  libsasl2-modules-db  # saslpasswd2's own
   libnss-wrapper)  # Exim asks for the user Debian-exim by name; the wrapper spares the machine one
 unpacked=(exim4-daemon-heavy chasquid sasl2-bin  # only Exim's "heavy" build knows driver = dovecot
   prometheus fail2ban apparmor logrotate  # promtool, and what else reads files of ours

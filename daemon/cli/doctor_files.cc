@@ -151,15 +151,16 @@ void check_redis(const Patient& patient, Findings& findings) {
   }
 }
 
-void check_passwd_file(const Patient& patient, const config::PassdbConfig& passdb,
-                       Findings& findings) {
+// Of passwd-file and sasldb.
+void check_users_file(const Patient& patient, const config::PassdbConfig& passdb,
+                      Findings& findings) {
+  const std::string check(to_string(passdb.driver));
   const int error = try_open(patient, passdb.path, O_RDONLY);
   if (error == 0) {
-    findings.push_back(
-        {"passwd-file", Health::kOk, passdb.path + " can be read by " + whom(patient), ""});
+    findings.push_back({check, Health::kOk, passdb.path + " can be read by " + whom(patient), ""});
   } else {
     findings.push_back(
-        {"passwd-file", unless_unprivileged(patient, error),
+        {check, unless_unprivileged(patient, error),
          passdb.path + " cannot be read by " + whom(patient) + ": " + std::strerror(error),
          "its logins get a temporary answer until the daemon can read it"});
   }
@@ -199,8 +200,11 @@ void check_passdbs(const Patient& patient, Findings& findings) {
         check_database(patient, findings);
         continue;
       case config::PassdbDriver::kPasswdFile:
-        check_passwd_file(patient, passdb, findings);
+        check_users_file(patient, passdb, findings);
         continue;
+      case config::PassdbDriver::kSasldb:
+        check_users_file(patient, passdb, findings);
+        break;
     }
     check_driver(patient, passdb, findings);
   }

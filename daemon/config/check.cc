@@ -108,7 +108,7 @@ class Checker {
         return key.name == name && !key.drivers.empty() && key.is_for(driver);
       });
     };
-    const bool is_file = passdb.driver == PassdbDriver::kPasswdFile;
+    const bool is_file = has_key("path");
     if (is_file && passdb.path.empty()) return;  // parse() has told why
     if (has_key("default-scheme")) {
       demand(section, "default-scheme", passdb.default_scheme,
@@ -124,6 +124,9 @@ class Checker {
       case PassdbDriver::kPasswdFile:
         return add(Problem::Kind::kError, section, "path",
                    shown(passdb.path) + why + "; accepted: a readable file");
+      case PassdbDriver::kSasldb:
+        return add(Problem::Kind::kError, section, "path",
+                   shown(passdb.path) + why + "; accepted: a readable file of saslpasswd2");
     }
   }
 

@@ -349,8 +349,8 @@ std::vector<Key<PassdbConfig>> passdb_keys() {
       required(key<T>(
           "driver", passdb_driver(), [](auto& p) -> auto& { return p.driver; },
           "embedded is STATE-DIR/users.db, which \"saslatch user\" keeps; passwd-file "
-          "is a file in Dovecot's format.")),
-      only_for({PassdbDriver::kPasswdFile},
+          "is a file in Dovecot's format; sasldb is the file that saslpasswd2(8) keeps.")),
+      only_for({PassdbDriver::kPasswdFile, PassdbDriver::kSasldb},
                required(key<T>(
                    "path", path(kLongestPath), [](auto& p) -> auto& { return p.path; },
                    "The file; picked up when it changes."))),
@@ -358,6 +358,11 @@ std::vector<Key<PassdbConfig>> passdb_keys() {
                key<T>(
                    "default-scheme", scheme(), [](auto& p) -> auto& { return p.default_scheme; },
                    "The scheme of stored passwords that name none.")),
+      only_for({PassdbDriver::kSasldb},
+               key<T>(
+                   "realm", or_empty(domain(), "the name of this host", std::string()),
+                   [](auto& p) -> auto& { return p.realm; },
+                   "The realm of a name without one. The account is NAME@REALM always.")),
   };
 }
 

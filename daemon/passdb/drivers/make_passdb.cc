@@ -45,6 +45,7 @@ Result<std::shared_ptr<Passdb>> make_passdb(const PassdbSettings& settings,
     case Driver::kEmbedded:
       return std::make_shared<EmbeddedPassdb>(settings.name, places.state_dir, parts.random);
     case Driver::kPasswdFile:
+    case Driver::kSasldb:  // has a module
       break;
   }
   return std::make_shared<PasswdFilePassdb>(

@@ -10,7 +10,7 @@ namespace saslatch::passdb {
 // What a [passdb.NAME] says, typed: daemon/config reads it, a driver is made of it. Values and
 // nothing else, so that a loadable driver and the configuration share no more than this header.
 
-enum class Driver { kEmbedded, kPasswdFile };
+enum class Driver { kEmbedded, kPasswdFile, kSasldb };
 
 struct DriverInfo {
   Driver driver;
@@ -22,6 +22,7 @@ struct DriverInfo {
 inline constexpr std::array kDrivers = {
     DriverInfo{Driver::kEmbedded, "embedded"},
     DriverInfo{Driver::kPasswdFile, "passwd-file"},
+    DriverInfo{Driver::kSasldb, "sasldb"},
 };
 
 constexpr std::string_view to_string(Driver driver) {
@@ -37,6 +38,8 @@ struct PassdbSettings {
   std::string path;                      // a file
   std::string default_scheme = "CRYPT";  // of stored passwords without {SCHEME}; upper case
 
+  std::string realm;  // sasldb: of names without one; empty: this host's name
+
   friend bool operator==(const PassdbSettings&, const PassdbSettings&) = default;
 };
 
@@ -47,6 +50,8 @@ inline std::string_view module_of(const PassdbSettings& settings) {
     case Driver::kEmbedded:
     case Driver::kPasswdFile:
       break;
+    case Driver::kSasldb:
+      return "sasldb";
   }
   return {};
 }
