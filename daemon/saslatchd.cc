@@ -14,6 +14,7 @@
 #include "daemon/net/service_manager.h"
 #include "daemon/passdb/drivers/make_passdb.h"
 #include "daemon/passdb/embedded.h"
+#include "daemon/password/hash_memory.h"
 #include "daemon/session/dovecot_session.h"
 #include "daemon/session/master_session.h"
 #include "daemon/session/metrics_session.h"
@@ -34,6 +35,9 @@ constexpr const char* kControlEndpoint = "control socket";
 
 // How late the last use of a code may be on disk: what kill -9 may cost.
 constexpr std::chrono::seconds kCodeUseFlush(5);
+
+// How long a thread keeps the memory of its hashes, 64 MiB as a rule, after the last one.
+constexpr std::chrono::seconds kHashMemoryKept(5);
 
 // What an answer may still take after max-hold when the daemon stops.
 constexpr std::chrono::milliseconds kStopMargin(500);
@@ -127,10 +131,13 @@ Saslatchd::Saslatchd(std::string config_path, config::Config config, std::unique
       config_(std::move(config)),
       config_loaded_(made_.wall),
       hostname_(own_hostname()),
-      workers_(threads_or_cores(config_.daemon.hash_threads), config_.policy.max_hold, clock_,
+      workers_(threads_or_cores(config_.daemon.hash_threads),
+               {net::kNicerForHashes, password::keep_hash_memory, password::release_hash_memory,
+                kHashMemoryKept},
+               config_.policy.max_hold, clock_,
                {metrics_.check_queue, metrics_.checks_running, metrics_.check_wait,
                 metrics_.check_duration}),
-      lookups_(threads_or_cores(config_.daemon.hash_threads), config_.policy.max_hold, clock_,
+      lookups_(threads_or_cores(config_.daemon.hash_threads), {}, config_.policy.max_hold, clock_,
                {metrics_.lookup_queue, metrics_.lookups_running, metrics_.lookup_wait,
                 metrics_.lookup_duration}),
       services_{engine_, lookups_, workers_,    audit_, metrics_,

@@ -14,9 +14,23 @@
 
 namespace saslatch::net {
 
+// How much nicer than the daemon (see nice(2)) a thread that hashes is: an event loop then runs as
+// soon as it has something to do, not when a hash's turn is over, which on a processor that is full
+// of hashes is milliseconds later. Beside event loops that are never idle, seven steps leave hashes
+// a quarter of what they get alone, ten an eighth (docs/PERFORMANCE.md).
+inline constexpr int kNicerForHashes = 7;
+
 // Threads that hash passwords, or that wait for passdbs; in front of them one CheckQueue.
 class WorkerPool final : public Workers {
  public:
+  // What its threads do beside checks.
+  struct Habits {
+    int nicer = 0;  // steps of nice(2) below the other threads, where the sandbox allows it
+    std::function<void()> begin = [] {};  // before the first check
+    std::function<void()> idle = [] {};   // when none has come for idle_after
+    std::chrono::milliseconds idle_after = std::chrono::hours(1);
+  };
+
   // Where this pool's work shows.
   struct Figures {
     Gauge& waiting;
@@ -26,8 +40,8 @@ class WorkerPool final : public Workers {
   };
 
   // All references outlive this object. What is submitted before start() waits.
-  WorkerPool(size_t threads, std::chrono::milliseconds max_hold, const TimeSource& clock,
-             Figures figures);
+  WorkerPool(size_t threads, Habits habits, std::chrono::milliseconds max_hold,
+             const TimeSource& clock, Figures figures);
   // Calls stop().
   ~WorkerPool() override;
 
@@ -44,6 +58,7 @@ class WorkerPool final : public Workers {
   void work();
 
   const size_t thread_count_;
+  const Habits habits_;
   const TimeSource& clock_;
   const Figures figures_;
   std::mutex mutex_;

@@ -1,11 +1,11 @@
 #include "daemon/password/verify.h"
 
 #include <sodium.h>
-#include <sys/mman.h>
 
 #include <new>
 #include <string>
 
+#include "daemon/password/hash_memory.h"
 #include "daemon/password/limits.h"
 #include "daemon/password/system_crypt.h"
 #include "protocol/base/crypto/constant_time.h"
@@ -14,18 +14,6 @@ namespace saslatch::password {
 namespace {
 
 Check match_if(bool same) { return same ? Check::kMatch : Check::kMismatch; }
-
-// Neither libsodium nor libxcrypt tells a lack of memory from a mismatch or a damaged string, so
-// the memory is asked for, untouched, before they do. Where it is taken away in between, the right
-// password is called wrong once.
-bool is_available(uint64_t kib) {
-  if (kib == 0) return true;
-  void* const memory =
-      mmap(nullptr, kib * 1024, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) return false;
-  munmap(memory, kib * 1024);
-  return true;
-}
 
 class Checker {
  public:
@@ -51,7 +39,10 @@ class Checker {
   }
 
   Check operator()(const Crypt& stored) const {
-    if (!is_available(stored.memory_kib)) return Check::kNoMemory;
+    // libxcrypt does not tell a lack of memory from a damaged string, so the memory is asked for,
+    // untouched, before. Where it is taken away in between, the right password is called wrong
+    // once.
+    if (!can_be_mapped(stored.memory_kib)) return Check::kNoMemory;
     const auto hashed = system_crypt(password_, stored.hashed);
     if (!hashed) return Check::kUnusable;
     return match_if(constant_time_equal(*hashed, stored.hashed));
@@ -59,7 +50,8 @@ class Checker {
 
   Check operator()(const Argon2& stored) const {
     if (sodium_init() < 0) return Check::kUnusable;
-    if (!is_available(stored.parameters.memory_kib)) return Check::kNoMemory;
+    const LentHashMemory memory(stored.parameters.memory_kib);
+    if (!memory.is_available()) return Check::kNoMemory;
     return match_if(
         crypto_pwhash_str_verify(stored.encoded.c_str(), password_.data(), password_.size()) == 0);
   }

@@ -8,6 +8,8 @@ Both may use every core, as the load does. Needs dovecot-core (`doveadm pw` also
              (verdict-cache = 5m) and Dovecot
   cold       every login costs its hash, 50 connections: verdict-cache = 0, and Dovecot
   beside     CRAM-MD5 logins of other accounts, alone and while 50 Argon2id checks are in flight
+  flooded    the cold logins of saslatchd while 20 other connections log in by CRAM-MD5 as fast as they
+             can, on all cores: threads that hash step back, and must not starve
   attack     2,000 wrong logins a second from 10,000 addresses at 5,000 accounts while 20 owners a
              second log in from where they did minutes ago; saslatchd only, since Dovecot makes
              everybody wait for the hashes before his own (see `beside`)
@@ -217,6 +219,22 @@ def beside(options):
             hashing.wait()
 
 
+def flooded(options):
+    users = [f"owner{i}@example.com" for i in range(OWNERS)]
+    with served(WithoutVerdicts, options) as server:
+        (server.folder / "load").write_text(
+            "".join(f"clear{i}@example.com:{PASSWORD}\n" for i in range(CLEAR)))
+        flood = subprocess.Popen(
+            [str(options.build / "bin/saslatch-bench"), "--socket", server.socket, "--mechanism",
+             "CRAM-MD5", "--connections", "20", "--users", str(server.folder / "load"), "--rip",
+             "198.51.100.7", "--duration", f"{options.seconds + 1}s", "--json"],
+            stdout=subprocess.PIPE, text=True)
+        yield "cold", closed_loop(server.socket, users, 50, options.seconds)
+        report = json.loads(flood.communicate()[0])
+        yield "flood", {"logins/s": round(report["logins_per_second"])} | {
+            f"{name} ms": round(report["latency_ms"][name], 3) for name in ("p50", "p99")}
+
+
 def attack(options, server_class=Saslatchd, pace=20):
     rng = random.Random(options.seed)
     addresses = [f"10.{i >> 8 & 255}.{i & 255}.{rng.randrange(1, 255)}" for i in range(10_000)]
@@ -278,8 +296,8 @@ def attack_cold(options):
     return attack(options, WithoutVerdicts, 5)
 
 
-CASES = {"repeated": repeated, "cold": cold, "beside": beside, "attack": attack,
-         "attack-cold": attack_cold}
+CASES = {"repeated": repeated, "cold": cold, "beside": beside, "flooded": flooded,
+         "attack": attack, "attack-cold": attack_cold}
 
 
 def main():

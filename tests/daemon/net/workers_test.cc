@@ -1,8 +1,12 @@
 #include "daemon/net/workers.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <future>
+#include <thread>
 
 #include "daemon/net/clock.h"
 
@@ -20,6 +24,10 @@ class Promise final : public QueuedCheck {
   std::promise<std::string>& what_;
 };
 
+WorkerPool::Figures figures_of(Metrics& metrics) {
+  return {metrics.check_queue, metrics.checks_running, metrics.check_wait, metrics.check_duration};
+}
+
 class WorkersTest : public ::testing::Test {
  protected:
   std::string outcome_of_check(Mono answer_by) {
@@ -30,11 +38,7 @@ class WorkersTest : public ::testing::Test {
 
   Clock clock;
   Metrics metrics;
-  WorkerPool pool{
-      2,
-      std::chrono::milliseconds(4500),
-      clock,
-      {metrics.check_queue, metrics.checks_running, metrics.check_wait, metrics.check_duration}};
+  WorkerPool pool{2, {}, std::chrono::milliseconds(4500), clock, figures_of(metrics)};
 };
 
 TEST_F(WorkersTest, RunWhatIsStillWaitedFor) {
@@ -49,6 +53,27 @@ TEST_F(WorkersTest, FinishWhatWaitsBeforeTheyStop) {
   pool.start();
   pool.stop();
   EXPECT_EQ(what.get_future().wait_for(std::chrono::seconds(0)), std::future_status::ready);
+}
+
+TEST(WorkerPool, TellsItsThreadsWhenTheyBeginAndWhenNothingComes) {
+  Clock clock;
+  Metrics metrics;
+  std::promise<std::thread::id> began;
+  std::promise<std::thread::id> idle;
+  int nice = -1;
+  WorkerPool pool(
+      1,
+      {3,
+       [&] {
+         nice = getpriority(PRIO_PROCESS, static_cast<id_t>(gettid()));
+         began.set_value(std::this_thread::get_id());
+       },
+       [&] { idle.set_value(std::this_thread::get_id()); }, std::chrono::milliseconds(1)},
+      std::chrono::milliseconds(4500), clock, figures_of(metrics));
+  const int before = getpriority(PRIO_PROCESS, 0);
+  pool.start();
+  EXPECT_EQ(idle.get_future().get(), began.get_future().get());
+  EXPECT_EQ(nice, std::min(before + 3, 19));
 }
 
 TEST(Housekeeping, RunsItsTasksAgainAndAgainUntilItStops) {

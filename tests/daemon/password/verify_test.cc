@@ -4,6 +4,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <fstream>
+#include <thread>
+
+#include "daemon/password/hash_memory.h"
 #include "daemon/password/limits.h"
 #include "protocol/base/base64.h"
 #include "tests/daemon/password/vectors.h"
@@ -33,6 +37,53 @@ TEST(Verify, LetsTheRightPasswordInAndTheWrongOneNot) {
     }
   }
 }
+
+// A check must not find what the last one left in the memory they share, smaller or larger.
+TEST(Verify, AnswersTheSameInMemoryThatIsKept) {
+  std::thread([] {
+    keep_hash_memory();
+    for (int round = 0; round < 2; ++round) {
+      for (const auto& row : read_rows("foreign.txt", 2)) {
+        const StoredPassword parsed = stored(row[1]);
+        if (!std::holds_alternative<Argon2>(parsed)) continue;
+        EXPECT_EQ(verify(parsed, another(row[0])), Check::kMismatch) << row[1];
+        EXPECT_EQ(verify(parsed, row[0]), Check::kMatch) << row[1];
+      }
+    }
+    release_hash_memory();
+  }).join();
+}
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // see hash_memory.h
+TEST(Verify, AsksTheKernelForArgon2MemoryOnlyOnceWhereItIsKept) {
+  std::thread([] {
+    constexpr long kPages = 16 * 1024 / 4;
+    const StoredPassword parsed = stored(
+        "{ARGON2ID}$argon2id$v=19$m=16384,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$"
+        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
+    const auto pages_of_a_check = [&parsed] {
+      rusage before{};
+      rusage after{};
+      getrusage(RUSAGE_THREAD, &before);
+      EXPECT_EQ(verify(parsed, "guess"), Check::kMismatch);
+      getrusage(RUSAGE_THREAD, &after);
+      return after.ru_minflt - before.ru_minflt;
+    };
+    keep_hash_memory();
+    (void)pages_of_a_check();
+    EXPECT_LT(pages_of_a_check(), kPages / 16);
+    const auto resident_pages = [] {
+      long all = 0;
+      long resident = 0;
+      std::ifstream("/proc/self/statm") >> all >> resident;
+      return resident;
+    };
+    const long kept = resident_pages();
+    release_hash_memory();
+    EXPECT_LT(resident_pages(), kept - kPages / 2);
+  }).join();
+}
+#endif
 
 TEST(Verify, ComparesTheWholePassword) {
   for (const auto& row : read_rows("doveadm.txt", 2)) {
