@@ -247,7 +247,7 @@ void ClientStream::write() {
     self->writing_.clear();
     self->writing_now_ = false;
     if (self->is_over()) return;
-    if (error) return self->fail(error.message());
+    if (error) return self->fail(self->reason_of(error));
     self->write();
   };
   if (tls_) {
@@ -270,13 +270,23 @@ void ClientStream::read() {
 
 void ClientStream::on_read(const error_code& error, size_t size) {
   if (is_over()) return;
-  if (error) {
-    const bool ended = error == asio::error::eof || error == asio::ssl::error::stream_truncated;
-    return fail(ended ? "it closed the connection" : error.message());
-  }
+  if (error) return fail(reason_of(error));
+  has_heard_ = true;
   const auto events = events_;
   events->received({buffer_.data(), size});
   if (!is_over()) read();
+}
+
+std::string ClientStream::reason_of(const error_code& error) const {
+  const bool ended = error == asio::error::eof || error == asio::ssl::error::stream_truncated;
+  std::string reason = ended ? "it closed the connection" : error.message();
+  // In TLS 1.3 a server looks at our certificate when we are done, and what it says of it may be
+  // lost with the connection.
+  if (tls_ && !has_heard_) {
+    reason += files_.cert.empty() ? " (it may demand a certificate of this host)"
+                                  : " (it may not accept the certificate of this host)";
+  }
+  return reason;
 }
 
 void ClientStream::fail(std::string reason) {

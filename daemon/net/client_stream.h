@@ -66,6 +66,8 @@ class ClientStream final : public std::enable_shared_from_this<ClientStream> {
   void write();
   void read();
   void on_read(const boost::system::error_code& error, size_t size);
+  // Why a connection that was made is over.
+  [[nodiscard]] std::string reason_of(const boost::system::error_code& error) const;
   // Tells `closed`, soon, unless that has been done.
   void fail(std::string reason);
   void shut();
@@ -88,6 +90,7 @@ class ClientStream final : public std::enable_shared_from_this<ClientStream> {
   std::optional<boost::asio::ssl::stream<Socket&>> tls_;  // of socket_ and tls_context_
   bool connected_ = false;
   bool failed_ = false;
+  bool has_heard_ = false;  // anything, once connected
   bool writing_now_ = false;
   std::string unsent_;
   std::string writing_;
