@@ -1,5 +1,6 @@
 """A box: a temporary directory, the processes started in it, and their end."""
 
+import copy
 import ctypes
 import os
 import pathlib
@@ -142,6 +143,12 @@ class Box:
         if owner:
             shutil.chown(path, owner)
         return path
+
+    def inner(self, name):
+        """A box inside this one, with its own paths; it ends with this one."""
+        inner = copy.copy(self)
+        inner.dir = self.folder(name)
+        return inner
 
     def write(self, name, text, mode=0o644):
         path = self.path(name)

@@ -1,4 +1,4 @@
-"""A self-signed certificate for STARTTLS."""
+"""Certificates: a self-signed one for STARTTLS, and an authority that issues some."""
 
 import os
 import pathlib
@@ -36,3 +36,33 @@ def certificate(box):
 def readable_by(path, user):
     shutil.chown(path, user)
     return path
+
+
+class Authority:
+    """A certificate authority of its own. `certificate` is what its clients trust."""
+
+    def __init__(self, box, name="ca"):
+        self._folder = box.folder(name)
+        self.certificate, self._key = self._folder / "ca.pem", self._folder / "ca.key"
+        self._openssl("req", "-x509", "-days", "2", "-subj", f"/CN={name}", "-out",
+                      self.certificate, *self._new_key(self._key))
+
+    def issue(self, name, alternatives="IP:127.0.0.1"):
+        """(certificate, key) for these names: "DNS:a.example.com,IP:192.0.2.1"."""
+        cert, key, request = (self._folder / f"{name}.{end}" for end in ("pem", "key", "csr"))
+        names = self._folder / f"{name}.names"
+        names.write_text(f"subjectAltName={alternatives}\n")
+        self._openssl("req", "-subj", f"/CN={name}", "-out", request, *self._new_key(key))
+        self._openssl("x509", "-req", "-in", request, "-out", cert, "-days", "2", "-CA",
+                      self.certificate, "-CAkey", self._key, "-CAcreateserial", "-extfile", names)
+        os.chmod(key, 0o600)
+        return cert, key
+
+    @staticmethod
+    def _new_key(path):
+        return ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout",
+                path]
+
+    @staticmethod
+    def _openssl(*arguments):
+        subprocess.run([programs.need("openssl"), *arguments], check=True, capture_output=True)
