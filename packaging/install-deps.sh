@@ -19,6 +19,7 @@ build=(cmake ninja-build g++ pkg-config python3
 demo=(postfix swaks openssl libnet-ssleay-perl libdigest-hmac-perl)
 tests=(libgtest-dev libgmock-dev libbenchmark-dev mandoc dovecot-core gsasl
   systemd db5.3-util python3-prometheus-client
+  iproute2  # hosts of their own on one machine
   redis-tools  # holds the server and the sentinel too, by another name, and starts neither
   libsasl2-modules-db  # saslpasswd2's own
   libnss-wrapper)  # Exim asks for the user Debian-exim by name; the wrapper spares the machine one
