@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "daemon/audit/no_log.h"
+#include "daemon/config/secret_files.h"
 #include "daemon/passdb/drivers/make_passdb.h"
 #include "daemon/password/stored_password.h"
 #include "protocol/base/crypto/system_random.h"
@@ -36,9 +37,10 @@ config::Environment::Trouble RealEnvironment::passdb(const config::PassdbConfig&
   }
   SystemRandom random;
   NoLog log;
-  const auto made = passdb::make_passdb(passdb, {config.daemon.state_dir, config.daemon.module_dir},
-                                        {log, random, std::chrono::steady_clock::now,
-                                         config.policy.max_hold, config.usernames.lowercase});
+  const auto made =
+      passdb::make_passdb(passdb, {config.daemon.state_dir, config.daemon.module_dir},
+                          {log, random, std::chrono::steady_clock::now, config.policy.max_hold,
+                           config.usernames.lowercase, config::read_password_file});
   if (!made) return made.error().message;
   const auto usable = (*made)->check_usable();
   (*made)->stop();

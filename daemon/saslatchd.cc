@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "daemon/config/saslatchd_options.h"
+#include "daemon/config/secret_files.h"
 #include "daemon/control/control_session.h"
 #include "daemon/environment.h"
 #include "daemon/net/service_manager.h"
@@ -328,8 +329,9 @@ PassdbSet Saslatchd::make_passdbs(const config::Config& config) {
   set.lowercase = config.usernames.lowercase;
   set.max_hold = config.policy.max_hold;
   const passdb::PassdbPlaces places{config.daemon.state_dir, config.daemon.module_dir};
-  const passdb::PassdbParts parts{log_, random_, [this] { return clock_.read().mono; },
-                                  set.max_hold, set.lowercase};
+  const passdb::PassdbParts parts{
+      log_,         random_,       [this] { return clock_.read().mono; },
+      set.max_hold, set.lowercase, config::read_password_file};
   for (const config::PassdbConfig& wanted : config.passdb) {
     std::shared_ptr<passdb::Passdb> made = passdbs_.kept(wanted, set);
     if (!made) {

@@ -6,14 +6,19 @@
 
 #include "daemon/audit/no_log.h"
 #include "daemon/cli/user_names.h"
+#include "daemon/config/secret_files.h"
 #include "daemon/passdb/drivers/make_passdb.h"
 #include "daemon/passdb/passwd_file.h"
 
 namespace saslatch::cli {
 AccountLookup::AccountLookup(const Settings& settings)
     : settings_(settings), log_(std::make_unique<NoLog>()) {
-  const passdb::PassdbParts parts{*log_, random_, std::chrono::steady_clock::now,
-                                  settings.config.policy.max_hold, settings.usernames.lowercase};
+  const passdb::PassdbParts parts{*log_,
+                                  random_,
+                                  std::chrono::steady_clock::now,
+                                  settings.config.policy.max_hold,
+                                  settings.usernames.lowercase,
+                                  config::read_password_file};
   for (const config::PassdbConfig& wanted : settings.config.passdb) {
     auto made = passdb::make_passdb(
         wanted, {settings.state_dir(), settings.config.daemon.module_dir}, parts);

@@ -9,6 +9,7 @@
 #include "daemon/audit/no_log.h"
 #include "daemon/cli/doctor.h"
 #include "daemon/cli/user_commands.h"
+#include "daemon/config/secret_files.h"
 #include "daemon/passdb/drivers/make_passdb.h"
 #include "protocol/base/crypto/system_random.h"
 
@@ -176,7 +177,7 @@ void check_driver(const Patient& patient, const config::PassdbConfig& passdb, Fi
   const auto made =
       passdb::make_passdb(passdb, {patient.settings.state_dir(), config.daemon.module_dir},
                           {log, random, std::chrono::steady_clock::now, config.policy.max_hold,
-                           config.usernames.lowercase});
+                           config.usernames.lowercase, config::read_password_file});
   Result<void> usable;
   if (made) {
     usable = (*made)->check_usable();
@@ -204,6 +205,8 @@ void check_passdbs(const Patient& patient, Findings& findings) {
         continue;
       case config::PassdbDriver::kSasldb:
         check_users_file(patient, passdb, findings);
+        break;
+      case config::PassdbDriver::kSql:
         break;
     }
     check_driver(patient, passdb, findings);

@@ -114,6 +114,15 @@ class Checker {
       demand(section, "default-scheme", passdb.default_scheme,
              environment_.scheme(passdb.default_scheme), "a scheme of Dovecot's, like CRYPT");
     }
+    if (has_key("password-file") && !passdb.server.password_file.empty()) {
+      demand(section, "password-file", passdb.server.password_file,
+             environment_.password_file(passdb.server.password_file),
+             "a file with the password, of the daemon's user");
+    }
+    if (has_key("tls-ca-file") && !passdb.server.tls_ca_file.empty()) {
+      demand(section, "tls-ca-file", passdb.server.tls_ca_file,
+             environment_.readable(passdb.server.tls_ca_file), "a readable file");
+    }
     const auto trouble = environment_.passdb(passdb, parsed_.config);
     if (!trouble) return;
     const std::string why = ": cannot be opened: " + *trouble;
@@ -127,6 +136,9 @@ class Checker {
       case PassdbDriver::kSasldb:
         return add(Problem::Kind::kError, section, "path",
                    shown(passdb.path) + why + "; accepted: a readable file of saslpasswd2");
+      case PassdbDriver::kSql:
+        return add(Problem::Kind::kError, section, "driver",
+                   driver + why + "; accepted: a database that answers the query");
     }
   }
 

@@ -18,6 +18,12 @@ constexpr uint64_t kMostThreads = 256;
 // Redis has 16 unless it is told otherwise; each costs it memory.
 constexpr uint64_t kMostDatabases = 1023;
 
+// A database's own limits are lower.
+constexpr size_t kLongestName = 255;
+constexpr size_t kLongestQuery = 4096;
+// A server gives a hundred or two to all its clients.
+constexpr uint64_t kMostConnections = 64;
+
 // Binds a member, reached through `access`, to a kind of value. The default is the member's own.
 template <typename T, typename V, typename Access>
 Key<T> key(std::string name, Kind<V> kind, Access access, std::string help) {
@@ -345,16 +351,103 @@ std::vector<Key<ListenConfig>> listen_keys() {
 
 std::vector<Key<PassdbConfig>> passdb_keys() {
   using T = PassdbConfig;
+  using Backend = passdb::SqlSettings::Backend;
   return {
       required(key<T>(
           "driver", passdb_driver(), [](auto& p) -> auto& { return p.driver; },
           "embedded is STATE-DIR/users.db, which \"saslatch user\" keeps; passwd-file "
-          "is a file in Dovecot's format; sasldb is the file that saslpasswd2(8) keeps.")),
+          "is a file in Dovecot's format; sql is a table of a database; sasldb is the file that "
+          "saslpasswd2(8) keeps.")),
       only_for({PassdbDriver::kPasswdFile, PassdbDriver::kSasldb},
                required(key<T>(
                    "path", path(kLongestPath), [](auto& p) -> auto& { return p.path; },
                    "The file; picked up when it changes."))),
-      only_for({PassdbDriver::kPasswdFile},
+      only_for({PassdbDriver::kSql},
+               required(key<T>(
+                   "backend",
+                   one_of<Backend>({{"pgsql", Backend::kPgsql},
+                                    {"mysql", Backend::kMysql},
+                                    {"sqlite", Backend::kSqlite}}),
+                   [](auto& p) -> auto& { return p.sql.backend; },
+                   "The kind of database: PostgreSQL, of the package saslatch-pgsql; MySQL or "
+                   "MariaDB, of saslatch-mysql; a file of SQLite."))),
+      only_for({PassdbDriver::kSql},
+               key<T>(
+                   "host",
+                   or_empty(text(kLongestPath, "a name, an address, or a socket's absolute path"),
+                            "the socket of the client library", std::string()),
+                   [](auto& p) -> auto& { return p.server.host; },
+                   "Where the server is. For backend = pgsql the socket's directory, for mysql the "
+                   "socket itself. A name is looked up at each connect; an address needs no name "
+                   "server.")),
+      only_for({PassdbDriver::kSql},
+               key<T>(
+                   "port", optional_of(as<uint16_t>(number(1, 65535)), "that of the server's kind"),
+                   [](auto& p) -> auto& { return p.server.port; }, "The server's port.")),
+      only_for({PassdbDriver::kSql},
+               required(key<T>(
+                   "database", text(kLongestPath, "a name"),
+                   [](auto& p) -> auto& { return p.sql.database; },
+                   "The database; for backend = sqlite the absolute path of its file, which is "
+                   "only read."))),
+      only_for(
+          {PassdbDriver::kSql},
+          key<T>(
+              "user", or_empty(text(kLongestName, "a name"), "the daemon's own", std::string()),
+              [](auto& p) -> auto& { return p.server.user; },
+              "Whom the server knows us as. It should be permitted to read what the query "
+              "reads, and nothing else.")),
+      only_for(
+          {PassdbDriver::kSql},
+          key<T>(
+              "password-file", or_empty(path(kLongestPath), "no password", std::string()),
+              [](auto& p) -> auto& { return p.server.password_file; },
+              "A file whose first line is that user's password. The daemon's user must be able "
+              "to read it, and others must not. Read at each connect.")),
+      only_for({PassdbDriver::kSql},
+               key<T>(
+                   "tls", optional_of(yes_or_no(), "yes, unless the server is on this machine"),
+                   [](auto& p) -> auto& { return p.server.tls; },
+                   "TLS, and the server's certificate must be good for the host as it is written "
+                   "here.")),
+      only_for(
+          {PassdbDriver::kSql},
+          key<T>(
+              "tls-ca-file", or_empty(path(kLongestPath), "those of the system", std::string()),
+              [](auto& p) -> auto& { return p.server.tls_ca_file; },
+              "The certificate authorities to trust, PEM.")),
+      only_for(
+          {PassdbDriver::kSql},
+          key<T>(
+              "connections", as<unsigned>(number(1, kMostConnections)),
+              [](auto& p) -> auto& { return p.server.connections; },
+              "So many connections at most, each with a thread of its own. The first is made at "
+              "start, the others when there is work for them.")),
+      only_for(
+          {PassdbDriver::kSql},
+          key<T>(
+              "timeout", duration(100ms, 9s), [](auto& p) -> auto& { return p.server.timeout; },
+              "A look-up that takes longer, connecting and waiting its turn included, is "
+              "answered as a temporary failure. Never more than nine tenths of max-hold.")),
+      only_for(
+          {PassdbDriver::kSql},
+          required(key<T>(
+              "query", text(kLongestQuery, "a query"), [](auto& p) -> auto& { return p.sql.query; },
+              "What finds an account: SELECT with the columns password, user, and as needed "
+              "username, domain, allow_nets, nologin, nopassword, nodelay, fail, userdb_uid, "
+              "userdb_gid and userdb_home, as Dovecot has them. %u stands for the name, %n for "
+              "what is before its @ and %d for what is after it, each handed to the server as a "
+              "parameter and never as text of the query; %% is a percent sign. No row is an "
+              "unknown user, more than one is a temporary failure."))),
+      only_for(
+          {PassdbDriver::kSql},
+          key<T>(
+              "list-query",
+              or_empty(text(kLongestQuery, "a query"), "they cannot be listed", std::string()),
+              [](auto& p) -> auto& { return p.sql.list_query; },
+              "What finds the names of all accounts, in the first column: for LIST of protocol "
+              "dovecot-master.")),
+      only_for({PassdbDriver::kPasswdFile, PassdbDriver::kSql},
                key<T>(
                    "default-scheme", scheme(), [](auto& p) -> auto& { return p.default_scheme; },
                    "The scheme of stored passwords that name none.")),

@@ -228,6 +228,21 @@ class Parser {
         error(place, "is missing; accepted with driver = " + driver + ": " + key.accepts);
       }
     }
+    if (passdb.driver == PassdbDriver::kSql) check_sql(section, passdb);
+  }
+
+  void check_sql(const Section& section, const PassdbConfig& passdb) {
+    if (passdb.sql.backend != passdb::SqlSettings::Backend::kSqlite) return;
+    if (is_given(section, "database") && !passdb.sql.database.starts_with('/')) {
+      error({section.text, "database"}, shown(passdb.sql.database) +
+                                            " is no file; accepted with backend = sqlite: an "
+                                            "absolute path");
+    }
+    for (const char* key : {"host", "port", "user", "password-file", "tls", "tls-ca-file"}) {
+      if (!is_given(section, key)) continue;
+      error({section.text, key},
+            "is for a server; accepted with backend = sqlite, which has none: leave it out");
+    }
   }
 
   void read_rules() {

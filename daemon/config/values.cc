@@ -192,6 +192,18 @@ Kind<std::string> path(size_t longest) {
           [](const std::string& value) { return value; }};
 }
 
+Kind<std::string> text(size_t longest, std::string accepts) {
+  return {std::move(accepts) + " of at most " + std::to_string(longest) + " bytes",
+          [=](std::string_view given) -> Value<std::string> {
+            const bool is_clean = std::all_of(given.begin(), given.end(), [](char c) {
+              return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f;
+            });
+            if (given.empty() || given.size() > longest || !is_clean) return rejected();
+            return std::string(given);
+          },
+          [](const std::string& value) { return value; }};
+}
+
 Kind<SocketAddress> socket_address() {
   return {"a socket's absolute path of at most " + std::to_string(kLongestSocketPath) +
               " bytes, or ADDRESS:PORT like 127.0.0.1:12345 or [::1]:12345",

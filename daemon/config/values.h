@@ -55,6 +55,8 @@ Kind<std::string> preset();
 Kind<policy::Limit> limit();
 Kind<policy::Growth> growth();
 // HOST:PORT and paths of UNIX sockets, at most kMostRedisServers, each once; may be empty.
+// Any text without control characters, of 1 to `longest` bytes.
+Kind<std::string> text(size_t longest, std::string accepts);
 Kind<std::vector<RedisAddress>> redis_addresses();
 // What is safe inside a key of Redis and as a word of its configuration.
 Kind<std::string> redis_name();

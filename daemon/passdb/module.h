@@ -10,6 +10,7 @@
 #include "daemon/passdb/settings/settings.h"
 #include "protocol/base/random.h"
 #include "protocol/base/result.h"
+#include "protocol/base/secret.h"
 
 namespace saslatch::passdb {
 
@@ -21,6 +22,9 @@ struct PassdbParts {
   // [policy] max-hold: an answer that comes later is of no use.
   std::chrono::milliseconds max_hold;
   bool lowercase;  // [usernames] lowercase: applies to names that a passdb gives, too
+  // Reads a password-file, at each connect, so that a changed password needs no reload. The error
+  // is a reason without the path. Thread-safe.
+  std::function<Result<Secret>(const std::string& path)> read_password_file;
 };
 
 // A driver that needs a foreign library is a module, MODULE.so, which the daemon loads when a

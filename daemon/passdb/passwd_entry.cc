@@ -56,6 +56,7 @@ class ExtraFields {
       : account_(account), ids_(ids), notes_(notes) {}
 
   void read(std::string_view words);
+  void set(std::string_view key, std::string_view value);
   void set_id(std::string_view text, bool group);
 
   [[nodiscard]] bool authenticates() const { return authenticates_; }
@@ -121,25 +122,29 @@ void ExtraFields::read(std::string_view words) {
   while (!words.empty()) {
     std::string_view value = take(words, ' ');
     if (value.empty()) continue;
-    std::string_view key = take(value, '=');
-    const std::string_view whole_key = key;
-    bool only_if_unset = false;
-    for (const std::string_view suffix : {":default", ":protected"}) {
-      if (key.ends_with(suffix)) {
-        key.remove_suffix(suffix.size());
-        only_if_unset = true;
-        break;
-      }
-    }
-    const auto field = field_named(key);
-    if (!field) {
-      if (notes_ != nullptr) notes_->ignored(whole_key);
-      continue;
-    }
-    if (only_if_unset && (seen_ & *field) != 0) continue;
-    seen_ |= *field;
-    obey(*field, value);
+    const std::string_view key = take(value, '=');
+    set(key, value);
   }
+}
+
+void ExtraFields::set(std::string_view key, std::string_view value) {
+  const std::string_view whole_key = key;
+  bool only_if_unset = false;
+  for (const std::string_view suffix : {":default", ":protected"}) {
+    if (key.ends_with(suffix)) {
+      key.remove_suffix(suffix.size());
+      only_if_unset = true;
+      break;
+    }
+  }
+  const auto field = field_named(key);
+  if (!field) {
+    if (notes_ != nullptr) notes_->ignored(whole_key);
+    return;
+  }
+  if (only_if_unset && (seen_ & *field) != 0) return;
+  seen_ |= *field;
+  obey(*field, value);
 }
 
 void ExtraFields::obey(Field field, std::string_view value) {
@@ -299,6 +304,15 @@ std::optional<Account> read_passwd_entry(const PasswdFields& fields, std::string
   if (format.lowercase) fold(account.name);
   if (!extra.authenticates()) return std::nullopt;
   return account;
+}
+
+void read_extra_fields(std::span<const ExtraField> fields, bool lowercase, PasswdNotes* notes,
+                       Account& account) {
+  const IdNames no_names;
+  ExtraFields extra(account, no_names, notes);
+  for (const ExtraField& field : fields) extra.set(field.name, field.value);
+  extra.finish();
+  if (lowercase) fold(account.name);
 }
 
 }  // namespace saslatch::passdb

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -73,6 +74,15 @@ class PasswdNotes {
 std::optional<Account> read_passwd_entry(const PasswdFields& fields, std::string_view asked,
                                          const PasswdFormat& format, const IdNames& ids,
                                          PasswdNotes* notes);
+
+// The same for a source that has its fields apart, as a database has columns: they are set in
+// `account`, whose name is that asked for and whose credentials are there already.
+struct ExtraField {
+  std::string_view name;
+  std::string_view value;
+};
+void read_extra_fields(std::span<const ExtraField> fields, bool lowercase, PasswdNotes* notes,
+                       Account& account);
 
 // The user and group names of these fields that a caller has to put into IdNames; empty where it is
 // a number or nothing.

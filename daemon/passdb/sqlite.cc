@@ -63,6 +63,11 @@ bool Statement::is_null(int index) const {
   return sqlite3_column_type(statement_.get(), index) == SQLITE_NULL;
 }
 
+std::string_view Statement::column_name(int index) const {
+  const char* const name = sqlite3_column_name(statement_.get(), index);
+  return name == nullptr ? std::string_view() : name;
+}
+
 SqlResult<Database> Database::open(const std::string& path_or_uri, int flags,
                                    std::chrono::milliseconds busy) {
   sqlite3* connection = nullptr;
@@ -84,6 +89,15 @@ SqlResult<void> Database::run(const char* sql) {
   const int code = sqlite3_exec(connection_.get(), sql, nullptr, nullptr, nullptr);
   if (code != SQLITE_OK) return error_of(connection_.get(), code);
   return {};
+}
+
+void Database::interrupt_when(const std::function<bool()>* is_late, int instructions) {
+  const auto ask = [](void* late) {
+    return (*static_cast<const std::function<bool()>*>(late))() ? 1 : 0;
+  };
+  // SQLite hands the pointer back as it is; nothing writes through it.
+  sqlite3_progress_handler(connection_.get(), instructions, is_late == nullptr ? nullptr : +ask,
+                           const_cast<std::function<bool()>*>(is_late));
 }
 
 SqlResult<Statement> Database::prepare(std::string_view sql) {

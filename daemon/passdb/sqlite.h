@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -42,6 +43,11 @@ class Statement {
   [[nodiscard]] int64_t column_integer(int index) const;
   [[nodiscard]] bool is_null(int index) const;
 
+  [[nodiscard]] int columns() const { return sqlite3_column_count(statement_.get()); }
+  [[nodiscard]] std::string_view column_name(int index) const;
+  // How many values it asks for.
+  [[nodiscard]] int parameters() const { return sqlite3_bind_parameter_count(statement_.get()); }
+
  private:
   friend class Database;
   struct Finalize {
@@ -63,6 +69,9 @@ class Database {
   SqlResult<Statement> prepare(std::string_view sql);
   // The first column of the first row; 0 if there is no row or it is null.
   SqlResult<int64_t> query_integer(std::string_view sql);
+  // Ends what runs as soon as `is_late` says so, asked every `instructions` of SQLite's machine;
+  // null: no more. Borrowed until then.
+  void interrupt_when(const std::function<bool()>* is_late, int instructions);
   [[nodiscard]] int64_t last_rowid() const { return sqlite3_last_insert_rowid(connection_.get()); }
   [[nodiscard]] int changes() const { return sqlite3_changes(connection_.get()); }
 

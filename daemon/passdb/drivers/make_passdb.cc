@@ -5,6 +5,7 @@
 #include "daemon/passdb/drivers/module_loader.h"
 #include "daemon/passdb/embedded.h"
 #include "daemon/passdb/passwd_file.h"
+#include "daemon/passdb/sql/sql_passdb.h"
 
 namespace saslatch::passdb {
 namespace {
@@ -44,6 +45,8 @@ Result<std::shared_ptr<Passdb>> make_passdb(const PassdbSettings& settings,
   switch (settings.driver) {
     case Driver::kEmbedded:
       return std::make_shared<EmbeddedPassdb>(settings.name, places.state_dir, parts.random);
+    case Driver::kSql:
+      return sql::make_sqlite_passdb(settings, parts);  // the only backend that is in no module
     case Driver::kPasswdFile:
     case Driver::kSasldb:  // has a module
       break;

@@ -2,6 +2,9 @@
 #define SASLATCH_DAEMON_PASSDB_SETTINGS_SETTINGS_H_
 
 #include <array>
+#include <chrono>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -10,7 +13,7 @@ namespace saslatch::passdb {
 // What a [passdb.NAME] says, typed: daemon/config reads it, a driver is made of it. Values and
 // nothing else, so that a loadable driver and the configuration share no more than this header.
 
-enum class Driver { kEmbedded, kPasswdFile, kSasldb };
+enum class Driver { kEmbedded, kPasswdFile, kSql, kSasldb };
 
 struct DriverInfo {
   Driver driver;
@@ -22,6 +25,7 @@ struct DriverInfo {
 inline constexpr std::array kDrivers = {
     DriverInfo{Driver::kEmbedded, "embedded"},
     DriverInfo{Driver::kPasswdFile, "passwd-file"},
+    DriverInfo{Driver::kSql, "sql"},
     DriverInfo{Driver::kSasldb, "sasldb"},
 };
 
@@ -32,13 +36,47 @@ constexpr std::string_view to_string(Driver driver) {
   return {};
 }
 
+// A server that is asked over a network or a UNIX socket.
+struct ServerSettings {
+  // Name, address, or the absolute path of a socket; empty: the library's own socket.
+  std::string host;
+  std::optional<uint16_t> port;  // absent: the protocol's own
+  std::string user;              // empty: the library's default, the daemon's own name
+  std::string password_file;     // empty: no password is shown
+  // Verified against tls_ca_file. Absent: where the server is not on this machine.
+  std::optional<bool> tls;
+  std::string tls_ca_file;  // empty: those of the system
+  unsigned connections = 4;
+  std::chrono::milliseconds timeout = std::chrono::seconds(3);
+
+  [[nodiscard]] bool is_local() const {
+    return host.empty() || host.starts_with('/') || host == "localhost" || host == "::1" ||
+           host.starts_with("127.");
+  }
+  [[nodiscard]] bool needs_tls() const { return tls.value_or(!is_local()); }
+
+  friend bool operator==(const ServerSettings&, const ServerSettings&) = default;
+};
+
+struct SqlSettings {
+  enum class Backend { kPgsql, kMysql, kSqlite };
+  Backend backend = Backend::kPgsql;
+  std::string database;  // its name; of SQLite its file
+  std::string query;
+  std::string list_query;  // empty: accounts cannot be listed
+
+  friend bool operator==(const SqlSettings&, const SqlSettings&) = default;
+};
+
 struct PassdbSettings {
   std::string name;
   Driver driver = Driver::kEmbedded;
   std::string path;                      // a file
   std::string default_scheme = "CRYPT";  // of stored passwords without {SCHEME}; upper case
 
-  std::string realm;  // sasldb: of names without one; empty: this host's name
+  std::string realm;      // sasldb: of names without one; empty: this host's name
+  ServerSettings server;  // of sql
+  SqlSettings sql;
 
   friend bool operator==(const PassdbSettings&, const PassdbSettings&) = default;
 };
@@ -52,6 +90,16 @@ inline std::string_view module_of(const PassdbSettings& settings) {
       break;
     case Driver::kSasldb:
       return "sasldb";
+    case Driver::kSql:
+      switch (settings.sql.backend) {
+        case SqlSettings::Backend::kPgsql:
+          return "pgsql";
+        case SqlSettings::Backend::kMysql:
+          return "mysql";
+        case SqlSettings::Backend::kSqlite:
+          break;
+      }
+      break;
   }
   return {};
 }

@@ -32,6 +32,7 @@ class StubEnvironment final : public Environment {
     return "no such scheme";
   }
   Trouble passdb(const PassdbConfig& passdb, const Config& config) override {
+    if (passdb.driver == PassdbDriver::kSql) return existing_directory(passdb.sql.database);
     const bool embedded = passdb.driver == PassdbDriver::kEmbedded;
     return existing_directory(embedded ? config.daemon.state_dir : passdb.path);
   }

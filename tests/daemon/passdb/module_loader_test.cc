@@ -30,7 +30,7 @@ class ModuleLoader : public ::testing::Test {
     PassdbSettings settings;
     settings.name = section;
     return (*loaded)->make(settings, {log_, random_, std::chrono::steady_clock::now,
-                                      std::chrono::milliseconds(4500), true});
+                                      std::chrono::milliseconds(4500), true, {}});
   }
   std::string trouble_of(const std::string& module) {
     const auto loaded = load_passdb_module(kModules, module);
