@@ -18,21 +18,21 @@ Client::Client(Reactor& reactor, Target target, const Login& login, Role role,
 Client::~Client() { *alive_ = false; }
 
 void Client::greet(const Login& login, Role role) {
-  if (role == Role::kSentinel) {
-    expect({"PING"}, "the sentinel refuses");
-  } else {
-    if (!login.password.empty()) {
-      Command command{"AUTH"};
-      if (!login.user.empty()) command.push_back(login.user);
-      command.emplace_back(login.password.reveal());
-      expect(command, "the server refuses user or password");
-      wipe(command.back());
-    }
+  if (role != Role::kSentinel && !login.password.empty()) {
+    Command command{"AUTH"};
+    if (!login.user.empty()) command.push_back(login.user);
+    command.emplace_back(login.password.reveal());
+    expect(command, "the server refuses user or password");
+    wipe(command.back());
+  }
+  if (role == Role::kMaster) {
     if (login.database != 0)
       expect({"SELECT", std::to_string(login.database)}, "the server refuses the database");
     call({"ROLE"}, [this](const Reply& reply) {
       if (reply.kind == Reply::Kind::kError) return fail("the server refuses ROLE: " + reply.text);
-      if (reply.items.empty() || reply.items[0].text != "master") fail("the server is a replica");
+      if (reply.kind == Reply::Kind::kArray && !reply.items.empty() &&
+          reply.items[0].text != "master")
+        fail("the server is a replica");
     });
     for (const std::string_view script : {kReserveScript, kSettleScript, kLockScript}) {
       call({"SCRIPT", "LOAD", std::string(script)}, [this](const Reply& reply) {
@@ -41,15 +41,14 @@ void Client::greet(const Login& login, Role role) {
         digests_.push_back(reply.text);
       });
     }
-    expect({"PING"}, "the server refuses");
   }
-  waiting_.back().then = [this, last = std::move(waiting_.back().then),
-                          alive = alive_](const Reply& reply) {
-    last(reply);
-    if (!*alive || !stream_ || reply.is_error()) return;
+  call({"PING"}, [this](const Reply& reply) {
+    if (reply.kind == Reply::Kind::kError) return fail("the server refuses: " + reply.text);
+    if (reply.is_error()) return;
     limit_.reset();
-    events_.ready();
-  };
+    const auto ready = events_.ready;
+    ready();
+  });
 }
 
 // A command whose refusal ends the connection.

@@ -26,7 +26,11 @@ class Client {
  public:
   using Callback = std::function<void(const Reply&)>;
 
-  enum class Role { kMaster, kSentinel };  // a sentinel is only asked: no login, no scripts
+  enum class Role {
+    kMaster,    // may be written to; has the scripts
+    kAny,       // of a cluster, only asked
+    kSentinel,  // only asked, and wants no login
+  };
 
   struct Events {
     std::function<void()> ready;

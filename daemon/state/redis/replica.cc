@@ -49,7 +49,7 @@ Client::Callback Replica::guarded(Client::Callback then) {
   };
 }
 
-void Replica::join(Client& commands, Client& news, std::function<void()> met) {
+void Replica::join(Cluster& commands, Client& news, std::function<void()> met) {
   ++joined_;
   commands_ = &commands;
   news_ = &news;
@@ -64,7 +64,8 @@ void Replica::join(Client& commands, Client& news, std::function<void()> met) {
 
 void Replica::leave() {
   ++joined_;
-  commands_ = news_ = nullptr;
+  commands_ = nullptr;
+  news_ = nullptr;
   has_met_ = false;
   familiar_.clear();
 }
@@ -157,7 +158,7 @@ void Replica::meet() {
   read_news();
   const auto met = std::exchange(met_, {});
   // Behind what has been sent: the first attempt meets the locks.
-  commands_->call({"PING"}, guarded([met](const Reply&) { met(); }));
+  commands_->when_done(met);
 }
 
 void Replica::tell(News news) {
@@ -185,7 +186,7 @@ void Replica::send(const News& news) {
     if (!cleared->locks.empty()) commands_->call(remove, [](const Reply&) {});
   } else if (std::holds_alternative<policy::LocksCleared>(news)) {
     commands_->call({"UNLINK", keys_.locks()}, [](const Reply&) {});
-    forget_subjects("0");
+    for (size_t node = 0; node < commands_->nodes(); ++node) forget_subjects(node, "0");
   }
   announce(news);
 }
@@ -203,7 +204,7 @@ void Replica::store(const policy::LockRecord& lock) {
                   [](const Reply&) {});
   if (lock.rule_id == 0) return;
   if (const auto subject = engine_.subject_of(lock))
-    commands_->call(lock_command(keys_, commands_->lock_sha(), *subject, lock, clock_()),
+    commands_->call(lock_command(keys_, commands_->scripts().lock_sha(), *subject, lock, clock_()),
                     [](const Reply&) {});
 }
 
@@ -261,15 +262,15 @@ void Replica::apply(const News& news) {
   is_applying_ = false;
 }
 
-void Replica::forget_subjects(const std::string& cursor) {
-  commands_->call({"SCAN", cursor, "MATCH", keys_.every_subject(), "COUNT", kScanCount},
-                  guarded([this](const Reply& reply) {
-                    if (reply.items.size() != 2) return;
-                    Command unlink{"UNLINK"};
-                    for (const Reply& key : reply.items[1].items) unlink.push_back(key.text);
-                    if (unlink.size() > 1) commands_->call(unlink, [](const Reply&) {});
-                    if (reply.items[0].text != "0") forget_subjects(reply.items[0].text);
-                  }));
+void Replica::forget_subjects(size_t node, const std::string& cursor) {
+  commands_->call_on(node, {"SCAN", cursor, "MATCH", keys_.every_subject(), "COUNT", kScanCount},
+                     guarded([this, node](const Reply& reply) {
+                       if (reply.items.size() != 2) return;
+                       // One at a time: in a cluster each has a slot of its own.
+                       for (const Reply& key : reply.items[1].items)
+                         commands_->call_on(node, {"UNLINK", key.text}, [](const Reply&) {});
+                       if (reply.items[0].text != "0") forget_subjects(node, reply.items[0].text);
+                     }));
 }
 
 }  // namespace saslatch::state::redis

@@ -8,7 +8,7 @@
 
 #include "daemon/audit/log.h"
 #include "daemon/policy/engine.h"
-#include "daemon/state/redis/client.h"
+#include "daemon/state/redis/cluster.h"
 #include "daemon/state/redis/codec.h"
 
 namespace saslatch::state::redis {
@@ -30,7 +30,7 @@ class Replica {
 
   // Meets the others on these connections, which outlive leave(): `news` is for the reading that
   // blocks. Calls `met` when locks are exchanged; familiar networks follow behind.
-  void join(Client& commands, Client& news, std::function<void()> met);
+  void join(Cluster& commands, Client& news, std::function<void()> met);
   // The connections are gone.
   void leave();
 
@@ -59,7 +59,7 @@ class Replica {
   void read_news();
   void take_news(const Reply& reply);
   void apply(const News& news);
-  void forget_subjects(const std::string& cursor);
+  void forget_subjects(size_t node, const std::string& cursor);
   // A callback that is dropped once the connections are gone.
   Client::Callback guarded(Client::Callback then);
 
@@ -70,7 +70,7 @@ class Replica {
   const KeyNames keys_;
   const std::string self_;
 
-  Client* commands_ = nullptr;
+  Cluster* commands_ = nullptr;
   Client* news_ = nullptr;
   uint64_t joined_ = 0;  // how often, so that old callbacks are known
   bool has_met_ = false;

@@ -14,11 +14,11 @@ local tag = word()
 local serial = word()
 local gave, locks = {}, {}
 
--- Takes the network's events out; whether there were any.
+-- Takes the network's events out that came before the success; whether there were any.
 local function give_back(cells)
   local kept = {cells[1]}
   for i = 2, #cells, 4 do
-    if cells[i + 2] ~= tag then
+    if cells[i + 2] ~= tag or cells[i] > now - age then
       local n = #kept
       kept[n + 1], kept[n + 2], kept[n + 3], kept[n + 4] =
         cells[i], cells[i + 1], cells[i + 2], cells[i + 3]

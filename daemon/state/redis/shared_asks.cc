@@ -19,6 +19,32 @@ constexpr size_t kMaxBacklog = 100'000;
 // On their way at a time.
 constexpr size_t kMaxTold = 2'000;
 
+policy::SharedRequest part_of(const policy::SharedRequest& request, size_t hold) {
+  return {request.observes, {request.holds[hold]}};
+}
+
+// One answer of those to the parts, each of which counts its holds from 0.
+SharedReply joined_reply(const std::vector<SharedReply>& parts) {
+  if (parts.size() == 1) return parts.front();
+  SharedReply joined;
+  joined.verdict = SharedReply::Verdict::kFree;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const SharedReply& part = parts[i];
+    if (part.verdict == SharedReply::Verdict::kStruck) {
+      joined = part;
+      joined.struck.hold = i;
+      return joined;
+    }
+    if (part.verdict == SharedReply::Verdict::kFull) joined.verdict = part.verdict;
+    if (i < 64) joined.repeats |= (part.repeats & 1) << i;
+    for (SharedReply::Counted delay : part.delays) {
+      delay.hold = i;
+      joined.delays.push_back(delay);
+    }
+  }
+  return joined;
+}
+
 }  // namespace
 
 void SharedState::reserve(policy::SharedRequest request, Duration patience,
@@ -30,36 +56,49 @@ void SharedState::reserve(policy::SharedRequest request, Duration patience,
   run([this, question] { ask(question); });
 }
 
+// In a cluster the subjects may be on several nodes: each is asked for by itself, all at once, and
+// what some of them reserved is given back where another one refuses.
 void SharedState::ask(std::shared_ptr<Ask> question) {
   if (!usable_ || stopped_) return answer(*question, {});
   question->sent = reactor_.now();
   question->number = ++numbers_;
   asked_[question->number] = question;
   arm();
-  commands_->call(
-      reserve_command(keys_, commands_->reserve_sha(), question->request, options_.stands),
-      [this, question, now = connection_](const Reply& reply) {
-        if (now == connection_) on_reserved(question, reply);
-      });
+  const size_t parts = commands_->is_cluster() ? question->request.holds.size() : 1;
+  question->parts.assign(parts, {});
+  question->unanswered = parts;
+  for (size_t i = 0; i < parts; ++i) {
+    const Command command = reserve_command(
+        keys_, commands_->scripts().reserve_sha(),
+        parts == 1 ? question->request : part_of(question->request, i), options_.stands);
+    commands_->call(command, [this, question, i, now = connection_](const Reply& reply) {
+      if (now == connection_) on_part(question, i, reply);
+    });
+  }
 }
 
-void SharedState::on_reserved(const std::shared_ptr<Ask>& question, const Reply& reply) {
-  const bool in_time = asked_.erase(question->number) > 0;
+void SharedState::on_part(const std::shared_ptr<Ask>& question, size_t part, const Reply& reply) {
   const auto parsed = parse_reserved(reply);
   if (!parsed) {
+    asked_.erase(question->number);
     answer(*question, {});
     return lose("the server cannot answer: " + reply.text);
   }
-  if (const auto time = reply.integer_at(1)) server_clock_.set(*time, clock_());
-  if (!in_time) {
-    // Nobody waits for it any more.
-    if (parsed->verdict == SharedReply::Verdict::kFree) release(question->request);
-    return;
-  }
-  if (parsed->verdict == SharedReply::Verdict::kFull &&
+  question->parts[part] = *parsed;
+  if (const auto time = reply.integer_at(1); time && !commands_->is_cluster())
+    server_clock_.set(*time, clock_());
+  if (--question->unanswered == 0) on_reserved(question);
+}
+
+void SharedState::on_reserved(const std::shared_ptr<Ask>& question) {
+  const bool in_time = asked_.erase(question->number) > 0;
+  const SharedReply reply = joined_reply(question->parts);
+  if (!in_time) return release(*question);  // nobody waits for it any more
+  if (reply.verdict != SharedReply::Verdict::kFree) release(*question);
+  if (reply.verdict == SharedReply::Verdict::kFull &&
       reactor_.now() + kAskAgain < question->gives_up)
     return ask_again(question);
-  answer(*question, *parsed);
+  answer(*question, reply);
 }
 
 void SharedState::ask_again(std::shared_ptr<Ask> question) {
@@ -110,13 +149,16 @@ void SharedState::expire() {
   arm();
 }
 
-// A reservation that came too late: the attempt goes by this host's own state.
-void SharedState::release(const policy::SharedRequest& request) {
+void SharedState::release(const Ask& question) {
   policy::SharedSettlement settlement;
-  settlement.observes = request.observes;
-  settlement.holds = request.holds;
-  for (policy::SharedHold& hold : settlement.holds) hold.repeat = 0;
-  tell({std::move(settlement), clock_()});
+  settlement.observes = question.request.observes;
+  const bool is_whole = question.parts.size() == 1;
+  for (size_t i = 0; i < question.request.holds.size(); ++i) {
+    if (question.parts[is_whole ? 0 : i].verdict != SharedReply::Verdict::kFree) continue;
+    settlement.holds.push_back(question.request.holds[i]);
+    settlement.holds.back().repeat = 0;
+  }
+  if (!settlement.empty()) tell({std::move(settlement), clock_()});
 }
 
 void SharedState::settle(policy::SharedSettlement settlement) {
@@ -142,9 +184,17 @@ void SharedState::tell_backlog() {
 }
 
 void SharedState::send(Told told) {
+  if (commands_->is_cluster() && told.settlement.holds.size() > 1) {
+    for (const policy::SharedHold& hold : told.settlement.holds) {
+      Told part = {{told.settlement.observes, told.settlement.tag, told.settlement.serial, {hold}},
+                   told.at};
+      send(std::move(part));
+    }
+    return;
+  }
   const uint64_t number = ++numbers_;
   const auto age = std::chrono::floor<Milliseconds>(clock_() - told.at);
-  commands_->call(settle_command(keys_, commands_->settle_sha(), told.settlement,
+  commands_->call(settle_command(keys_, commands_->scripts().settle_sha(), told.settlement,
                                  std::max(Milliseconds(0), age)),
                   [this, number, now = connection_](const Reply& reply) {
                     if (now == connection_) on_settled(number, reply);
@@ -159,7 +209,7 @@ void SharedState::on_settled(uint64_t number, const Reply& reply) {
   if (!parsed) return lose("the server cannot be told: " + reply.text);
   const policy::SharedSettlement settlement = std::move(it->second.settlement);
   told_.erase(it);
-  server_clock_.set(parsed->server_time, clock_());
+  if (!commands_->is_cluster()) server_clock_.set(parsed->server_time, clock_());
   for (const SharedLock& lock : parsed->locks) note_lock(settlement, lock);
   for (const size_t hold : parsed->gave)
     if (hold < settlement.holds.size())

@@ -134,15 +134,15 @@ void SharedState::connect_to(const Target& target) {
     const std::lock_guard guard(mutex_);
     health_.server = target.to_string();
   }
-  commands_ = std::make_unique<Client>(
-      reactor_, target, options_.login, Client::Role::kMaster, kConnectLimit,
-      Client::Events{[this, target] { open_news(target); },
-                     [this](const std::string& reason) { lose(reason); }});
+  commands_ = std::make_unique<Cluster>(
+      reactor_, target, options_.login, kConnectLimit,
+      Client::Events{[this] { open_news(); }, [this](const std::string& reason) { lose(reason); }});
 }
 
-void SharedState::open_news(const Target& target) {
+void SharedState::open_news() {
   news_ = std::make_unique<Client>(
-      reactor_, target, options_.login, Client::Role::kMaster, kConnectLimit,
+      reactor_, commands_->node_of(keys_.changes()), options_.login, Client::Role::kMaster,
+      kConnectLimit,
       Client::Events{[this] { join(); }, [this](const std::string& reason) { lose(reason); }});
 }
 
@@ -209,7 +209,7 @@ void SharedState::watch() {
       }
       return set_usable(false, reason);  // says so once a minute
     }
-    if (commands_->outstanding() == 0) commands_->call({"PING"}, [](const Reply&) {});
+    commands_->when_done([] {});
     const Mono silent_since = reactor_.now() - kSilence;
     if (commands_->waits_since(silent_since) || news_->waits_since(silent_since))
       return lose("no answer for " + std::to_string(kSilence.count()) + " ms");
@@ -222,7 +222,7 @@ void SharedState::watch() {
 // An answer came too late: nobody waits for one until they come in time again.
 void SharedState::probe() {
   if (!has_joined_) return;
-  commands_->call({"PING"}, [this, now = connection_, sent = reactor_.now()](const Reply&) {
+  commands_->when_done([this, now = connection_, sent = reactor_.now()] {
     if (now != connection_) return;
     if (reactor_.now() - sent <= options_.budget) {
       is_slow_ = false;

@@ -17,7 +17,7 @@
 #include "daemon/metrics/metrics.h"
 #include "daemon/policy/engine.h"
 #include "daemon/policy/shared.h"
-#include "daemon/state/redis/client.h"
+#include "daemon/state/redis/cluster.h"
 #include "daemon/state/redis/codec.h"
 #include "daemon/state/redis/replica.h"
 #include "protocol/base/random.h"
@@ -83,6 +83,9 @@ class SharedState final : public policy::Sharing {
     Mono sent;
     Mono gives_up;
     uint64_t number = 0;
+    // What each part of it came to: there is one, or in a cluster one for each subject.
+    std::vector<policy::SharedReply> parts;
+    size_t unanswered = 0;
   };
   struct Told {
     policy::SharedSettlement settlement;
@@ -96,7 +99,7 @@ class SharedState final : public policy::Sharing {
   void connect();
   void ask_sentinel(const Target& sentinel);
   void connect_to(const Target& target);
-  void open_news(const Target& target);
+  void open_news();
   void join();
   void joined();
   void lose(const std::string& reason);
@@ -107,13 +110,15 @@ class SharedState final : public policy::Sharing {
 
   // Questions.
   void ask(std::shared_ptr<Ask> question);
-  void on_reserved(const std::shared_ptr<Ask>& question, const Reply& reply);
+  void on_part(const std::shared_ptr<Ask>& question, size_t part, const Reply& reply);
+  void on_reserved(const std::shared_ptr<Ask>& question);
   void answer(Ask& question, policy::SharedReply reply);
   void expire();
   void arm();
   void ask_again(std::shared_ptr<Ask> question);
   void answer_all();
-  void release(const policy::SharedRequest& request);
+  // The parts that reserved something.
+  void release(const Ask& question);
 
   // Settlements.
   void tell(Told told);
@@ -138,7 +143,7 @@ class SharedState final : public policy::Sharing {
 
   // The reactor thread's.
   std::unique_ptr<Client> sentinel_;
-  std::unique_ptr<Client> commands_;
+  std::unique_ptr<Cluster> commands_;
   std::unique_ptr<Client> news_;
   std::shared_ptr<void> retry_;
   std::shared_ptr<void> watch_;

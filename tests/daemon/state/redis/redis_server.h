@@ -1,7 +1,9 @@
 #ifndef SASLATCH_TESTS_DAEMON_STATE_REDIS_REDIS_SERVER_H_
 #define SASLATCH_TESTS_DAEMON_STATE_REDIS_REDIS_SERVER_H_
 
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "daemon/state/redis/resp.h"
 #include "tests/daemon/net/temporary_folder.h"
@@ -12,7 +14,9 @@ namespace saslatch::testing {
 // nothing. It ends with this object.
 class RedisServer {
  public:
-  RedisServer();
+  enum class Kind { kAlone, kOfCluster };  // one of a cluster listens on TCP too
+
+  explicit RedisServer(Kind kind = Kind::kAlone);
   ~RedisServer();
   RedisServer(const RedisServer&) = delete;
   RedisServer& operator=(const RedisServer&) = delete;
@@ -21,6 +25,7 @@ class RedisServer {
   [[nodiscard]] static bool is_installed();
 
   [[nodiscard]] std::string path() const { return folder_ / "redis.sock"; }
+  [[nodiscard]] int port() const { return port_; }  // of one of a cluster
   // Ends it without a word, and starts it again, empty.
   void stop();
   void start();
@@ -29,12 +34,25 @@ class RedisServer {
   state::redis::Reply call(const state::redis::Command& command);
 
  private:
+  bool try_to_start();
   bool connect();
 
+  const Kind kind_;
   TemporaryFolder folder_;
+  int port_ = 0;
   int pid_ = -1;
   int socket_ = -1;
   std::unique_ptr<state::redis::ReplyReader> reader_;
+};
+
+// Three masters that share the slots.
+class RedisCluster {
+ public:
+  RedisCluster();
+  RedisServer& node(size_t index) { return *nodes_[index]; }
+
+ private:
+  std::vector<std::unique_ptr<RedisServer>> nodes_;
 };
 
 }  // namespace saslatch::testing
