@@ -14,6 +14,10 @@ using policy::SharedReply;
 
 constexpr const char* kUnknownSource = "unknown";
 
+// Of the server's clock: beyond the year 9999 nothing is meant seriously.
+constexpr int64_t kLastTime = 253'402'300'799'000;
+bool is_time(int64_t time) { return time >= 0 && time <= kLastTime; }
+
 std::optional<uint64_t> from_hex(std::string_view text) {
   uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, 16);
@@ -150,7 +154,8 @@ std::optional<News> decode_lock(const Fields& fields, const ServerClock& clock) 
   const auto until = fields.integer("until"), lasts = fields.integer("lasts"),
              level = fields.integer("level");
   if (!key || !rule || !subject || !reason || !until || !lasts || !level) return std::nullopt;
-  if (*lasts < 0 || Milliseconds(*lasts) > policy::kMaxLock || *level < 1 || *level > UINT16_MAX)
+  if (!is_time(*until) || *lasts < 0 || Milliseconds(*lasts) > policy::kMaxLock || *level < 1 ||
+      *level > UINT16_MAX)
     return std::nullopt;
   return policy::LockRecord{*key,
                             *rule,
@@ -299,7 +304,8 @@ std::optional<News> decode(std::string_view text, const ServerClock& clock) {
     const auto at = fields.integer("at");
     const auto network = fields.text("network");
     policy::FamiliarRecord record;
-    if (!user || !at || !network || !parse_network(*network, record.network)) return std::nullopt;
+    if (!user || !at || !is_time(*at) || !network || !parse_network(*network, record.network))
+      return std::nullopt;
     record.user_key = *user;
     record.at = clock.from_server(*at);
     return record;
@@ -326,7 +332,8 @@ std::optional<policy::FamiliarRecord> parse_familiar(std::string_view member, in
   if (blank == std::string_view::npos) return std::nullopt;
   const auto user = from_hex(member.substr(0, blank));
   policy::FamiliarRecord record;
-  if (!user || !parse_network(member.substr(blank + 1), record.network)) return std::nullopt;
+  if (!user || !is_time(score) || !parse_network(member.substr(blank + 1), record.network))
+    return std::nullopt;
   record.user_key = *user;
   record.at = clock.from_server(score);
   return record;

@@ -284,6 +284,22 @@ TEST_F(SharedStateTest, AWrongPasswordIsToldAndLoginsGoOn) {
   EXPECT_TRUE(b.joins());
 }
 
+TEST_F(SharedStateTest, NothingInItNamesAUserOrAPassword) {
+  RedisServer server;
+  Host a(unix_socket(server.path()));
+  ASSERT_TRUE(a.joins());
+  EXPECT_EQ(a.login("right", "198.51.100.1"), "in");
+  EXPECT_EQ(a.login("sesame"), "wrong");
+  EXPECT_TRUE(Host::comes_true([&] {
+    return server.call({"KEYS", "*"}).items.size() >= 4;
+  })) << "the user's counters, his wrong passwords, familiar networks and the changes";
+  for (const Reply& key : server.call({"KEYS", "*"}).items) {
+    const std::string stored = key.text + server.call({"DUMP", key.text}).text;
+    for (const char* secret : {"alice", "sesame", "right"})
+      EXPECT_EQ(stored.find(secret), std::string::npos) << secret << " in " << key.text;
+  }
+}
+
 TEST_F(SharedStateTest, ScriptsThatTheServerHasLostAreLoadedAgain) {
   RedisServer server;
   Host a(unix_socket(server.path()));
