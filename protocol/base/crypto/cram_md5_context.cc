@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "protocol/base/crypto/constant_time.h"
 #include "protocol/base/crypto/digest.h"
 
 namespace saslatch {
@@ -17,9 +18,19 @@ namespace {
 constexpr size_t kBlock = 64;
 constexpr size_t kState = 16;
 
+// from_password("").
+constexpr std::string_view kOfEmptyPassword(
+    "\x00\x74\x7c\xf2\xff\xaf\x11\xc5\xea\x4a\x64\x97\x9c\x39\x01\xfc"
+    "\x1d\x20\xde\xe1\x3f\x48\x0b\xb5\x98\xf7\xd8\x57\x5b\x23\xe6\x1b",
+    CramMd5Context::kSize);
+
 void put_word(std::string& out, uint32_t word) {
-  for (int shift = 0; shift < 32; shift += 8)
-    out.push_back(static_cast<char>(word >> shift & 0xff));
+  std::array<char, 4> bytes;
+  for (char& byte : bytes) {
+    byte = static_cast<char>(word & 0xff);
+    word >>= 8;
+  }
+  out.append(bytes.data(), bytes.size());
 }
 
 uint32_t get_word(std::string_view bytes) {
@@ -65,9 +76,9 @@ CramMd5Context CramMd5Context::from_password(std::string_view password) {
   bytes.reserve(kSize);
   for (const unsigned char pad : {0x5c, 0x36}) {
     std::array<unsigned char, kBlock> block;
-    for (size_t i = 0; i < kBlock; ++i) {
-      block[i] = pad ^ (i < password.size() ? static_cast<unsigned char>(password[i]) : 0);
-    }
+    block.fill(pad);
+    for (size_t i = 0; i < password.size(); ++i)
+      block[i] ^= static_cast<unsigned char>(password[i]);
     append_state_after(block, bytes);
     wipe(block.data(), block.size());
   }
@@ -78,6 +89,10 @@ CramMd5Context CramMd5Context::from_password(std::string_view password) {
 std::optional<CramMd5Context> CramMd5Context::from_bytes(std::string_view bytes) {
   if (bytes.size() != kSize) return std::nullopt;
   return CramMd5Context(Secret(bytes));
+}
+
+bool CramMd5Context::is_of_empty_password() const {
+  return constant_time_equal(bytes_.reveal(), kOfEmptyPassword);
 }
 
 std::string CramMd5Context::hmac(std::string_view message) const {

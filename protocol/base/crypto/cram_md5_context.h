@@ -25,6 +25,9 @@ class CramMd5Context {
   // The 32 bytes to store, borrowed.
   [[nodiscard]] std::string_view reveal() const { return bytes_.reveal(); }
 
+  // Whether it is the one context that everybody knows.
+  [[nodiscard]] bool is_of_empty_password() const;
+
   // HMAC-MD5(password, message): 16 raw bytes.
   [[nodiscard]] std::string hmac(std::string_view message) const;
 

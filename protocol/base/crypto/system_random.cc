@@ -1,14 +1,20 @@
 #include "protocol/base/crypto/system_random.h"
 
-#include <openssl/rand.h>
+#include <sys/random.h>
 
+#include <cerrno>
 #include <stdexcept>
 
 namespace saslatch {
 
 void SystemRandom::fill(std::span<uint8_t> bytes) {
-  if (RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) != 1) {
-    throw std::runtime_error("the system's random generator failed");
+  while (!bytes.empty()) {
+    const ssize_t got = getrandom(bytes.data(), bytes.size(), 0);
+    if (got > 0) {
+      bytes = bytes.subspan(static_cast<size_t>(got));
+    } else if (errno != EINTR) {
+      throw std::runtime_error("the system's random generator failed");
+    }
   }
 }
 

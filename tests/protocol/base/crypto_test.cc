@@ -43,6 +43,11 @@ TEST(CramMd5Context, IsWhatDovecotStores) {
             "b913a602c7eda7a495b4e6e7334d3890");  // RFC 2195, section 2
 }
 
+TEST(CramMd5Context, KnowsTheOneOfTheEmptyPassword) {
+  EXPECT_TRUE(CramMd5Context::from_password("").is_of_empty_password());
+  EXPECT_FALSE(CramMd5Context::from_password("x").is_of_empty_password());
+}
+
 TEST(CramMd5Context, GivesTheHmacOfEveryKeyLength) {
   for (const size_t size : {0u, 1u, 63u, 64u, 65u, 200u}) {
     const std::string key(size, 'k');
