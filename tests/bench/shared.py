@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Measures what counting together in Redis costs: saslatchd on local state beside saslatchd on a
-private Redis, by its Unix socket, by TCP and by TLS, in one run with interleaved rounds.
+private Redis, by its Unix socket, by TCP and by TLS, and on a Redis Cluster of three, in one run with
+interleaved rounds.
 
 Two cases, with the shipped rules and passwords that cost nothing to check: `owners`, whose password
 is right, from one address each time; and `guesses`, another wrong password each time, at one account
@@ -25,14 +26,16 @@ import tempfile
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "integration")]
 import compare  # noqa: E402
-from harness.box import Box, wait_until  # noqa: E402
+from harness.box import Box, free_port, wait_until  # noqa: E402
 from harness.certificate import Authority  # noqa: E402
 from harness.network import Host  # noqa: E402
 from harness.redis import RedisServer  # noqa: E402
 from harness.shared import KEY  # noqa: E402
 
-BACKENDS = ("local", "redis by socket", "redis by TCP", "redis by TLS")
+BACKENDS = ("local", "redis by socket", "redis by TCP", "redis by TLS", "cluster of three")
 ACCOUNTS = {"owners": 1000, "guesses": 200_000}
+TRIES = 3
+SLOTS = 16384
 LOADS = {"owners": ["--rip", "192.0.2.1"], "guesses": ["--wrong-percent", "100"]}
 
 
@@ -51,27 +54,50 @@ class Daemon(compare.Saslatchd):
 
 
 class Redis:
-    """The server of one backend, and what [state] says of it."""
+    """The server or servers of one backend, and what [state] says of them."""
 
     def __init__(self, box, backend, core):
-        lines, tls = "", backend.endswith("TLS")
+        lines, tls, cluster = "", backend.endswith("TLS"), backend.startswith("cluster")
         if tls:
             authority = Authority(box)
             cert, key = authority.issue("redis")
             lines = (f"tls-cert-file {cert}\ntls-key-file {key}\ntls-auth-clients no\n"
                      f"tls-ca-cert-file {authority.certificate}\n")
-        self.server = RedisServer(box, Host("here", "127.0.0.1"), tls=tls, lines=lines).start()
-        os.sched_setaffinity(self.server.process.pid, [core])
-        where = self.server.socket if backend.endswith("socket") else self.server.address
+        # Redis' own choice for the bus, 10000 above, may be no port.
+        buses = [free_port() for _ in range(3 if cluster else 1)]
+        self.servers = [RedisServer(
+            box, Host("here", "127.0.0.1"), f"redis{number}", tls=tls,
+            lines=f"cluster-enabled yes\ncluster-port {bus}\n" if cluster else lines).start()
+            for number, bus in enumerate(buses)]
+        for server in self.servers:
+            os.sched_setaffinity(server.process.pid, [core])
+        if cluster:
+            self.make_cluster(buses[0])
+        first = self.servers[0]
+        where = first.socket if backend.endswith("socket") else first.address
         self.sections = (f"\n[state]\nbackend = redis\nservers = {where}\nbudget = 1s\n"
                          f"key-file = {box.write('key', KEY, mode=0o640)}\n")
         if tls:
             self.sections += f"tls = yes\ntls-ca-file = {authority.certificate}\n"
 
+    def make_cluster(self, bus):
+        share = SLOTS // len(self.servers) + 1
+        for number, server in enumerate(self.servers):
+            last = min((number + 1) * share, SLOTS) - 1
+            server.call("CLUSTER", "ADDSLOTSRANGE", number * share, last)
+            server.call("CLUSTER", "MEET", "127.0.0.1", self.servers[0].port, bus)
+        for server in self.servers:
+            wait_until(lambda: "cluster_state:ok" in server.call("CLUSTER", "INFO") and
+                       len(server.call("CLUSTER", "SLOTS")) == len(self.servers), "the cluster")
+
     def usage(self):
-        cpu, memory = self.server.info("cpu"), self.server.info("memory")
-        return {"cpu": float(cpu["used_cpu_user"]) + float(cpu["used_cpu_sys"]),
-                "memory": int(memory["used_memory"]), "keys": self.server.call("DBSIZE")}
+        """Of all servers together."""
+        cpus = [server.info("cpu") for server in self.servers]
+        return {"cpu": sum(float(cpu["used_cpu_user"]) + float(cpu["used_cpu_sys"])
+                           for cpu in cpus),
+                "memory": sum(int(server.info("memory")["used_memory"])
+                              for server in self.servers),
+                "keys": sum(server.call("DBSIZE") for server in self.servers)}
 
     def wait_idle(self):
         """Until it has done no script between two looks."""
@@ -85,9 +111,12 @@ class Redis:
     def commands(self):
         """Calls and microseconds by command."""
         told = {}
-        for name, values in self.server.info("commandstats").items():
-            fields = dict(value.split("=") for value in values.split(","))
-            told[name.removeprefix("cmdstat_")] = (int(fields["calls"]), int(fields["usec"]))
+        for server in self.servers:
+            for name, values in server.info("commandstats").items():
+                fields = dict(value.split("=") for value in values.split(","))
+                calls, microseconds = told.get(name.removeprefix("cmdstat_"), (0, 0))
+                told[name.removeprefix("cmdstat_")] = (calls + int(fields["calls"]),
+                                                       microseconds + int(fields["usec"]))
         return told
 
 
@@ -127,7 +156,7 @@ def measure(options, cores, case, backend):
                     report["redis"] = cost(before, redis.usage(), report) | {
                         "commands": redis.commands()}
                     if "shared-state-down" in (folder / "server.log").read_text():
-                        raise SystemExit(f"{case}, {backend}: the daemon worked on local state")
+                        return None  # an answer came later than the budget
                 return report
     finally:
         box.close()
@@ -194,7 +223,13 @@ def main():
     for number in range(options.rounds):
         for (case, backend), runs in results.items():
             print(f"round {number + 1} of {options.rounds}: {case}, {backend}", file=sys.stderr)
-            runs.append(measure(options, cores, case, backend))
+            for _ in range(TRIES):
+                if report := measure(options, cores, case, backend):
+                    runs.append(report)
+                    break
+                print("the daemon worked on local state; once more", file=sys.stderr)
+            else:
+                sys.exit("shared.py: Redis is slower than a second: too much other work here")
     about = compare.machine()
     print(f"{about['cpu']}, {about['cores']} cores, Linux {about['kernel']}; load average "
           f"{load_before:.1f} before and {os.getloadavg()[0]:.1f} after\n")
