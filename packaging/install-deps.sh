@@ -25,7 +25,8 @@ tests=(libgtest-dev libgmock-dev libbenchmark-dev mandoc dovecot-core gsasl
   libnss-wrapper)  # Exim asks for the user Debian-exim by name; the wrapper spares the machine one
 unpacked=(exim4-daemon-heavy chasquid sasl2-bin  # only Exim's "heavy" build knows driver = dovecot
   prometheus fail2ban apparmor logrotate  # promtool, and what else reads files of ours
-  slapd ldap-utils cyrus-common cyrus-imapd cyrus-clients sendmail-bin sendmail-cf)
+  slapd ldap-utils cyrus-common cyrus-imapd cyrus-clients sendmail-bin sendmail-cf
+  postgresql-15 postgresql-client-15 mariadb-server-core mariadb-client-core)
 
 fail() { printf 'install-deps: %s\n' "$@" >&2; exit 1; }
 
@@ -83,7 +84,7 @@ quietly apt-get update -q
 
 depends_of() {  # the shared libraries a package needs, first alternatives
   apt-cache show --no-all-versions "$1" | sed -n 's/^Depends: //p' | tr ',' '\n' |
-    sed 's/|.*//; s/(.*//; s/ //g' | grep '^lib' | grep -v '^libjs-'
+    sed 's/|.*//; s/(.*//; s/ //g' | grep '^lib' | grep -Ev '^lib(js-|llvm)'  # llvm: PostgreSQL loads it for long queries only
 }
 for package in "${to_unpack[@]}"; do
   for library in $(depends_of "$package"); do installed "$library" || missing+=("$library"); done

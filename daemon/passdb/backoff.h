@@ -15,7 +15,7 @@ class Backoff {
   using Time = std::chrono::steady_clock::time_point;
   static constexpr std::chrono::milliseconds kShortest{250};
   // A server that is back is noticed within this time.
-  static constexpr std::chrono::milliseconds kLongest{10'000};
+  static constexpr std::chrono::milliseconds kLongest{5000};
 
   // `random` outlives it.
   explicit Backoff(Random& random) : random_(random) {}

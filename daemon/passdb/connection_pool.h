@@ -179,11 +179,13 @@ class ConnectionPool {
     std::string reason = "no answer in time; it is slow, or has more to do than it can";
     while (waiter_.now() < waiting.deadline && !stopping_) {
       if (!connection) {
-        if (!backoff_.is_over(waiter_.now())) {
-          reason = trouble_;
-          break;
-        }
-        if (!connect(lock, connection, waiting.deadline)) {
+        const bool may_try = backoff_.is_over(waiter_.now());
+        if (!may_try || !connect(lock, connection, waiting.deadline)) {
+          if (open_now_ > 0) {  // others have one, a server may give no more
+            queue_.push_front(std::move(waiting));
+            wake_.notify_all();
+            return;
+          }
           reason = trouble_;
           break;
         }
@@ -192,7 +194,9 @@ class ConnectionPool {
       JobEnd end = waiting.job.run(*connection, waiter_, waiting.deadline);
       lock.lock();
       if (end.kind == JobEnd::Kind::kAnswered) {
+        // It is well, whatever another connect of a while ago has met.
         trouble_.clear();
+        backoff_.succeeded();
         return;
       }
       drop(connection);

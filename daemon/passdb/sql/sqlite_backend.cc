@@ -1,4 +1,7 @@
-#include <algorithm>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -14,10 +17,18 @@ constexpr int kInstructions = 10'000;
 // A database file that others keep, read only.
 class SqliteConnection final : public Connection {
  public:
-  SqliteConnection(Database database, Statement statement)
-      : database_(std::move(database)), statement_(std::move(statement)) {}
+  SqliteConnection(std::string path, struct stat file, Database database, Statement statement)
+      : path_(std::move(path)),
+        file_(file),
+        database_(std::move(database)),
+        statement_(std::move(statement)) {}
 
-  [[nodiscard]] bool is_alive() override { return true; }
+  // A file that was replaced or taken away would go on to be read.
+  [[nodiscard]] bool is_alive() override {
+    struct stat now {};
+    return stat(path_.c_str(), &now) == 0 && now.st_dev == file_.st_dev &&
+           now.st_ino == file_.st_ino;
+  }
 
   tl::expected<void, Trouble> run(std::span<const std::string> values,
                                   const std::function<bool(Row)>& each, const Waiter& waiter,
@@ -62,12 +73,18 @@ class SqliteConnection final : public Connection {
     }
   }
 
+  const std::string path_;
+  const struct stat file_;
   Database database_;
   Statement statement_;
 };
 
 Result<std::unique_ptr<Connection>> open(const std::string& path, std::chrono::milliseconds busy,
                                          const StatementText& wanted) {
+  struct stat file {};
+  if (stat(path.c_str(), &file) != 0) {
+    return failure(path + ": " + std::generic_category().message(errno));
+  }
   auto database = Database::open(path, SQLITE_OPEN_READONLY, busy);
   if (!database) return failure(path + ": " + database.error().text);
   auto statement = database->prepare(wanted.text);
@@ -75,7 +92,8 @@ Result<std::unique_ptr<Connection>> open(const std::string& path, std::chrono::m
   if (statement->parameters() != static_cast<int>(wanted.parameters)) {
     return failure("the query has placeholders of its own; accepted: %u, %n and %d");
   }
-  return std::make_unique<SqliteConnection>(*std::move(database), *std::move(statement));
+  return std::make_unique<SqliteConnection>(path, file, *std::move(database),
+                                            *std::move(statement));
 }
 
 }  // namespace

@@ -191,6 +191,25 @@ TEST_F(PoolTest, HasAsManyConnectionsAsAreNeededAndNoMore) {
   EXPECT_EQ(connects_, 2);
 }
 
+TEST_F(PoolTest, LeavesWorkToWhoHasAConnectionWhereTheServerGivesNoMore) {
+  const auto pool = make(2);
+  EXPECT_EQ(ask(*pool), "answered by 1");
+  std::atomic<int> failed{0};
+  Gate gate;
+  pool->submit(gate.job(failed));
+  gate.wait_entered();
+  is_down_ = true;
+  std::promise<int> answered;
+  pool->submit({[&answered](FakeConnection& connection, const Waiter&, Time) {
+                  answered.set_value(connection.number);
+                  return JobEnd{};
+                },
+                [&failed](const std::string&) { ++failed; }});
+  gate.open();
+  EXPECT_EQ(answered.get_future().get(), 1);
+  EXPECT_EQ(failed, 0);
+}
+
 TEST_F(PoolTest, AnswersEverybodyWhenItStops) {
   const auto pool = make();
   std::atomic<int> failed{0};

@@ -150,7 +150,7 @@ TEST_F(SqlitePassdb, SeesAChangeAtOnce) {
 
 TEST_F(SqlitePassdb, IsDownWithoutItsFile) {
   std::filesystem::remove(path());
-  EXPECT_THAT(why_unavailable("alice"), HasSubstr("unable to open database file"));
+  EXPECT_THAT(why_unavailable("alice"), HasSubstr("No such file or directory"));
   EXPECT_FALSE(passdb().check_usable());
   EXPECT_FALSE(passdb().status().available);
 }
