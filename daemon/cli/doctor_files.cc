@@ -206,6 +206,8 @@ void check_passdbs(const Patient& patient, Findings& findings) {
       case config::PassdbDriver::kSasldb:
         check_users_file(patient, passdb, findings);
         break;
+      case config::PassdbDriver::kLdap:
+      case config::PassdbDriver::kPam:
       case config::PassdbDriver::kSql:
         break;
     }

@@ -136,6 +136,12 @@ class Checker {
       case PassdbDriver::kSasldb:
         return add(Problem::Kind::kError, section, "path",
                    shown(passdb.path) + why + "; accepted: a readable file of saslpasswd2");
+      case PassdbDriver::kLdap:
+        return add(Problem::Kind::kError, section, "uri",
+                   shown(passdb.ldap.uri) + why + "; accepted: a directory that answers");
+      case PassdbDriver::kPam:
+        return add(Problem::Kind::kError, section, "driver",
+                   driver + why + "; accepted: a PAM that can be asked");
       case PassdbDriver::kSql:
         return add(Problem::Kind::kError, section, "driver",
                    driver + why + "; accepted: a database that answers the query");

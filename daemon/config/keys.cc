@@ -357,7 +357,7 @@ std::vector<Key<PassdbConfig>> passdb_keys() {
           "driver", passdb_driver(), [](auto& p) -> auto& { return p.driver; },
           "embedded is STATE-DIR/users.db, which \"saslatch user\" keeps; passwd-file "
           "is a file in Dovecot's format; sql is a table of a database; sasldb is the file that "
-          "saslpasswd2(8) keeps.")),
+          "saslpasswd2(8) keeps; ldap is a directory; pam is PAM.")),
       only_for({PassdbDriver::kPasswdFile, PassdbDriver::kSasldb},
                required(key<T>(
                    "path", path(kLongestPath), [](auto& p) -> auto& { return p.path; },
@@ -398,7 +398,7 @@ std::vector<Key<PassdbConfig>> passdb_keys() {
               "Whom the server knows us as. It should be permitted to read what the query "
               "reads, and nothing else.")),
       only_for(
-          {PassdbDriver::kSql},
+          {PassdbDriver::kSql, PassdbDriver::kLdap},
           key<T>(
               "password-file", or_empty(path(kLongestPath), "no password", std::string()),
               [](auto& p) -> auto& { return p.server.password_file; },
@@ -411,20 +411,20 @@ std::vector<Key<PassdbConfig>> passdb_keys() {
                    "TLS, and the server's certificate must be good for the host as it is written "
                    "here.")),
       only_for(
-          {PassdbDriver::kSql},
+          {PassdbDriver::kSql, PassdbDriver::kLdap},
           key<T>(
               "tls-ca-file", or_empty(path(kLongestPath), "those of the system", std::string()),
               [](auto& p) -> auto& { return p.server.tls_ca_file; },
               "The certificate authorities to trust, PEM.")),
+      only_for({PassdbDriver::kSql, PassdbDriver::kLdap, PassdbDriver::kPam},
+               key<T>(
+                   "connections", as<unsigned>(number(1, kMostConnections)),
+                   [](auto& p) -> auto& { return p.server.connections; },
+                   "So many connections at most, each with a thread of its own; for pam so many "
+                   "workers. "
+                   "The first is made at start, the others when there is work for them.")),
       only_for(
-          {PassdbDriver::kSql},
-          key<T>(
-              "connections", as<unsigned>(number(1, kMostConnections)),
-              [](auto& p) -> auto& { return p.server.connections; },
-              "So many connections at most, each with a thread of its own. The first is made at "
-              "start, the others when there is work for them.")),
-      only_for(
-          {PassdbDriver::kSql},
+          {PassdbDriver::kSql, PassdbDriver::kLdap, PassdbDriver::kPam},
           key<T>(
               "timeout", duration(100ms, 9s), [](auto& p) -> auto& { return p.server.timeout; },
               "A look-up that takes longer, connecting and waiting its turn included, is "
@@ -456,6 +456,93 @@ std::vector<Key<PassdbConfig>> passdb_keys() {
                    "realm", or_empty(domain(), "the name of this host", std::string()),
                    [](auto& p) -> auto& { return p.realm; },
                    "The realm of a name without one. The account is NAME@REALM always.")),
+      only_for(
+          {PassdbDriver::kLdap},
+          required(key<T>(
+              "uri",
+              text(kLongestPath, "ldap://HOST, ldaps://HOST or ldapi:///, several with spaces"),
+              [](auto& p) -> auto& { return p.ldap.uri; },
+              "The directory's servers; the first that answers is asked."))),
+      only_for({PassdbDriver::kLdap},
+               key<T>(
+                   "starttls", yes_or_no(), [](auto& p) -> auto& { return p.ldap.starttls; },
+                   "Where the URI is ldap://, TLS is begun before anything is said. The server's "
+                   "certificate must be good for the name in the URI, here and with ldaps://.")),
+      only_for({PassdbDriver::kLdap},
+               key<T>(
+                   "bind-dn", or_empty(text(kLongestPath, "a DN"), "anonymous", std::string()),
+                   [](auto& p) -> auto& { return p.ldap.bind_dn; },
+                   "As whom entries are searched for; its password is in password-file.")),
+      only_for(
+          {PassdbDriver::kLdap},
+          key<T>(
+              "user-dn", or_empty(text(kLongestPath, "a DN"), "base and filter", std::string()),
+              [](auto& p) -> auto& { return p.ldap.user_dn; },
+              "The DN of who logs in, with %u for the name, %n for what is before its @, %d for "
+              "what is behind. Whoever can bind as it is let in; nothing is searched for.")),
+      only_for({PassdbDriver::kLdap},
+               key<T>(
+                   "base", or_empty(text(kLongestPath, "a DN"), "with user-dn", std::string()),
+                   [](auto& p) -> auto& { return p.ldap.base; },
+                   "Where entries are searched for, with all that is below.")),
+      only_for(
+          {PassdbDriver::kLdap},
+          key<T>(
+              "filter", or_empty(text(kLongestPath, "a filter"), "with user-dn", std::string()),
+              [](auto& p) -> auto& { return p.ldap.filter; },
+              "Which entry it is, with %u, %n and %d as in user-dn, as in (mail=%u). None is an "
+              "unknown user, more than one a temporary failure.")),
+      only_for(
+          {PassdbDriver::kLdap},
+          key<T>(
+              "bind", yes_or_no(), [](auto& p) -> auto& { return p.ldap.bind; },
+              "The password is right if one can bind with it. no: what the entry shows bind-dn "
+              "as userPassword is compared here, which CRAM-MD5 needs.")),
+      only_for({PassdbDriver::kLdap},
+               key<T>(
+                   "attributes",
+                   or_empty(text(kLongestPath, "words ATTRIBUTE=FIELD"), "none", std::string()),
+                   [](auto& p) -> auto& { return p.ldap.attributes; },
+                   "What else an entry says: user (the account's own name), nologin (any value but "
+                   "FALSE, NO and 0), allow_nets, uid, gid, home, and password for bind = no.")),
+      only_for({PassdbDriver::kPam},
+               key<T>(
+                   "service", account(), [](auto& p) -> auto& { return p.pam.service; },
+                   "The service of PAM, as in /etc/pam.d/SERVICE.")),
+      only_for(
+          {PassdbDriver::kPam},
+          key<T>(
+              "pam-user",
+              one_of<passdb::PamSettings::User>({{"%u", passdb::PamSettings::User::kWhole},
+                                                 {"%n", passdb::PamSettings::User::kLocalPart}}),
+              [](auto& p) -> auto& { return p.pam.user; },
+              "As whom PAM is asked: the whole name, or what is before its @. That is the "
+              "account.")),
+      only_for({PassdbDriver::kPam},
+               key<T>(
+                   "socket",
+                   or_empty(path(kLongestPath), "the daemon starts its workers", std::string()),
+                   [](auto& p) -> auto& { return p.pam.socket; },
+                   "Where workers with other rights than the daemon's are had, as root from "
+                   "saslatch-pam.socket: pam_unix needs them.")),
+      only_for({PassdbDriver::kPam},
+               key<T>(
+                   "worker", or_empty(path(kLongestPath), "where it was installed", std::string()),
+                   [](auto& p) -> auto& { return p.pam.worker; },
+                   "The program that asks PAM, where the daemon starts it.")),
+      only_for(
+          {PassdbDriver::kPam},
+          key<T>(
+              "service-dir", or_empty(path(kLongestPath), "those of the system", std::string()),
+              [](auto& p) -> auto& { return p.pam.service_dir; },
+              "Where the service is, where the daemon starts the workers.")),
+      only_for(
+          {PassdbDriver::kLdap, PassdbDriver::kPam},
+          key<T>(
+              "cache", duration(0ms, kDay), [](auto& p) -> auto& { return p.cache; },
+              "A right password lets in for this long without being asked about again; 0 is not "
+              "at all. Meanwhile a change or a lock at the server is not seen, except that with "
+              "filter a changed entry is.")),
   };
 }
 

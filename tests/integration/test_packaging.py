@@ -42,14 +42,19 @@ class Systemd(IntegrationCase):
             assert name in text, name
             text = text.replace(name, str(value))
         cls.service = cls.box.write("units/saslatchd.service", text)
-        cls.units = [cls.service]
+        # The template that a socket with Accept=yes starts.
+        worker = (PACKAGING / "systemd" / "saslatch-pam@.service.in").read_text()
+        cls.worker = cls.box.write("units/saslatch-pam@.service", worker.replace(
+            "@CMAKE_INSTALL_FULL_LIBEXECDIR@/saslatch/saslatch-pam-worker",
+            str(programs.need("saslatch-pam-worker"))))
+        cls.units = [cls.service, cls.worker]
         for unit in sorted((PACKAGING / "systemd").glob("*.socket")):
             cls.units.append(cls.box.write(f"units/{unit.name}", unit.read_text()))
 
     def test_the_units_are_what_systemd_understands(self):
         # Units that others install are not here; what it says of ours must be nothing.
         said = run(self.analyze, "verify", "--man=no", "--recursive-errors=no", *self.units)
-        self.assertEqual([line for line in said.splitlines() if "saslatchd" in line], [])
+        self.assertEqual([line for line in said.splitlines() if "saslatch" in line], [])
 
     def test_the_sandbox_is_tight(self):
         said = run(self.analyze, "security", "--offline=true", "--no-pager", self.service)

@@ -48,6 +48,8 @@ Result<std::shared_ptr<Passdb>> make_passdb(const PassdbSettings& settings,
     case Driver::kSql:
       return sql::make_sqlite_passdb(settings, parts);  // the only backend that is in no module
     case Driver::kPasswdFile:
+    case Driver::kLdap:
+    case Driver::kPam:
     case Driver::kSasldb:  // has a module
       break;
   }

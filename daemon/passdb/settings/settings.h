@@ -13,7 +13,7 @@ namespace saslatch::passdb {
 // What a [passdb.NAME] says, typed: daemon/config reads it, a driver is made of it. Values and
 // nothing else, so that a loadable driver and the configuration share no more than this header.
 
-enum class Driver { kEmbedded, kPasswdFile, kSql, kSasldb };
+enum class Driver { kEmbedded, kPasswdFile, kSql, kSasldb, kLdap, kPam };
 
 struct DriverInfo {
   Driver driver;
@@ -27,6 +27,8 @@ inline constexpr std::array kDrivers = {
     DriverInfo{Driver::kPasswdFile, "passwd-file"},
     DriverInfo{Driver::kSql, "sql"},
     DriverInfo{Driver::kSasldb, "sasldb"},
+    DriverInfo{Driver::kLdap, "ldap"},
+    DriverInfo{Driver::kPam, "pam"},
 };
 
 constexpr std::string_view to_string(Driver driver) {
@@ -68,6 +70,30 @@ struct SqlSettings {
   friend bool operator==(const SqlSettings&, const SqlSettings&) = default;
 };
 
+struct LdapSettings {
+  std::string uri;         // one or more, separated by spaces
+  std::string user_dn;     // a template; empty: the entry is searched for
+  std::string base;
+  std::string filter;      // a template
+  bool starttls = true;    // with ldap://
+  bool bind = true;        // false: what the entry shows is compared
+  std::string bind_dn;     // our own; empty: anonymous
+  std::string attributes;  // "ATTRIBUTE=FIELD ..."
+
+  friend bool operator==(const LdapSettings&, const LdapSettings&) = default;
+};
+
+struct PamSettings {
+  enum class User { kWhole, kLocalPart };
+  std::string service = "smtp";
+  User user = User::kWhole;  // as whom PAM is asked
+  std::string socket;        // empty: the daemon starts the workers
+  std::string worker;        // the program; empty: where it was installed
+  std::string service_dir;   // empty: the system's
+
+  friend bool operator==(const PamSettings&, const PamSettings&) = default;
+};
+
 struct PassdbSettings {
   std::string name;
   Driver driver = Driver::kEmbedded;
@@ -75,8 +101,12 @@ struct PassdbSettings {
   std::string default_scheme = "CRYPT";  // of stored passwords without {SCHEME}; upper case
 
   std::string realm;      // sasldb: of names without one; empty: this host's name
-  ServerSettings server;  // of sql
+  ServerSettings server;  // of sql and ldap; of pam connections and timeout
   SqlSettings sql;
+  LdapSettings ldap;
+  PamSettings pam;
+  // Of ldap and pam: how long a right password lets in without being asked about again.
+  std::chrono::milliseconds cache{0};
 
   friend bool operator==(const PassdbSettings&, const PassdbSettings&) = default;
 };
@@ -90,6 +120,10 @@ inline std::string_view module_of(const PassdbSettings& settings) {
       break;
     case Driver::kSasldb:
       return "sasldb";
+    case Driver::kLdap:
+      return "ldap";
+    case Driver::kPam:
+      return "pam";
     case Driver::kSql:
       switch (settings.sql.backend) {
         case SqlSettings::Backend::kPgsql:
