@@ -17,7 +17,7 @@ namespace {
 
 // A client that leaves more answers than this unread is not read from until it has taken them:
 // whoever fills our memory has to let us fill his first.
-constexpr size_t kMaxPending = 16 * 1024;
+constexpr size_t kMaxPending = size_t{16} * 1024;
 
 }  // namespace
 

@@ -35,7 +35,7 @@ void step_back(int steps) {
 }  // namespace
 
 WorkerPool::WorkerPool(size_t threads, Habits habits, std::chrono::milliseconds max_hold,
-                       const TimeSource& clock, Figures figures)
+                       const TimeSource& clock, const Figures& figures)
     : thread_count_(std::max<size_t>(threads, 1)),
       habits_(std::move(habits)),
       clock_(clock),

@@ -41,7 +41,7 @@ class WorkerPool final : public Workers {
 
   // All references outlive this object. What is submitted before start() waits.
   WorkerPool(size_t threads, Habits habits, std::chrono::milliseconds max_hold,
-             const TimeSource& clock, Figures figures);
+             const TimeSource& clock, const Figures& figures);
   // Calls stop().
   ~WorkerPool() override;
 

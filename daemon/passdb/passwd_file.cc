@@ -78,20 +78,28 @@ Result<std::string> read_all(int fd, int64_t size) {
   return bytes;
 }
 
+// What getgrnam_r(3) may need for all members of a group; a group of 30,000 is still found.
+constexpr size_t kMaxSystemEntry = size_t{1024} * 1024;
+
 // getpwnam_r(3) and getgrnam_r(3): may ask the network, so only while loading.
 std::optional<uint32_t> system_id(std::string_view name, bool group) {
   const std::string owned(name);
-  std::string buffer(16384, '\0');
-  if (group) {
-    struct group entry {};
-    struct group* found = nullptr;
-    getgrnam_r(owned.c_str(), &entry, buffer.data(), buffer.size(), &found);
-    return found == nullptr ? std::nullopt : std::optional<uint32_t>(found->gr_gid);
+  int failed = ERANGE;
+  for (size_t size = 16384; failed == ERANGE && size <= kMaxSystemEntry; size *= 4) {
+    std::string buffer(size, '\0');
+    if (group) {
+      struct group entry {};
+      struct group* found = nullptr;
+      failed = getgrnam_r(owned.c_str(), &entry, buffer.data(), buffer.size(), &found);
+      if (found != nullptr) return found->gr_gid;
+    } else {
+      struct passwd entry {};
+      struct passwd* found = nullptr;
+      failed = getpwnam_r(owned.c_str(), &entry, buffer.data(), buffer.size(), &found);
+      if (found != nullptr) return found->pw_uid;
+    }
   }
-  struct passwd entry {};
-  struct passwd* found = nullptr;
-  getpwnam_r(owned.c_str(), &entry, buffer.data(), buffer.size(), &found);
-  return found == nullptr ? std::nullopt : std::optional<uint32_t>(found->pw_uid);
+  return std::nullopt;
 }
 
 }  // namespace

@@ -259,7 +259,7 @@ void Store::close_file() {
 std::optional<StateFile::Failure> Store::write() {
   if (!is_whole_) {
     engine_->touch_counters();
-    const auto failure =
+    auto failure =
         file_->replace(key_, engine_->durable_state(clock_()), engine_->take_changed_counters());
     is_whole_ = !failure;
     return failure;

@@ -56,24 +56,53 @@ size_t resident_bytes() {
 }
 
 // Owners' right passwords from their usual networks: what a server does all day.
-void BM_Success(benchmark::State& state) {
-  const auto policy = engine(*preset_rules(kDefaultPreset));
-  const Script script(100'000);
+void successes(benchmark::State& state, Engine& policy, size_t users) {
+  const Script script(static_cast<uint32_t>(users));
   Time now = kStart;
   for (size_t i = 0; i < script.users.size(); ++i) {
-    Decision decision = policy->reserve(script.facts(i, i), now, nullptr);
-    (void)policy->settle(std::move(decision.ticket), Outcome::kSuccess, now);
+    Decision decision = policy.reserve(script.facts(i, i), now, nullptr);
+    (void)policy.settle(std::move(decision.ticket), Outcome::kSuccess, now);
   }
   size_t i = 0;
   for (auto _ : state) {
     i += 7919;
     const size_t user = i % script.users.size();
     now += 1ms;
-    Decision decision = policy->reserve(script.facts(user, user), now, nullptr);
-    benchmark::DoNotOptimize(policy->settle(std::move(decision.ticket), Outcome::kSuccess, now));
+    Decision decision = policy.reserve(script.facts(user, user), now, nullptr);
+    benchmark::DoNotOptimize(policy.settle(std::move(decision.ticket), Outcome::kSuccess, now));
   }
 }
+
+void BM_Success(benchmark::State& state) {
+  successes(state, *engine(*preset_rules(kDefaultPreset)), 100'000);
+}
 BENCHMARK(BM_Success);
+
+// As the accounts become more, each of them a subject and with a familiar network.
+void BM_SuccessOfAccounts(benchmark::State& state) {
+  successes(state, *engine(*preset_rules(kDefaultPreset)), static_cast<size_t>(state.range(0)));
+}
+BENCHMARK(BM_SuccessOfAccounts)->RangeMultiplier(10)->Range(1000, 1'000'000);
+
+// As the rules become more: those of the preset again and again, with names of their own.
+void BM_SuccessUnderRules(benchmark::State& state) {
+  const std::vector<Rule> shipped = *preset_rules(kDefaultPreset);
+  std::vector<Rule> rules;
+  for (size_t i = 0; i < static_cast<size_t>(state.range(0)); ++i) {
+    rules.push_back(shipped[i % shipped.size()]);
+    rules.back().name += std::to_string(i);
+  }
+  successes(state, *engine(std::move(rules)), 10'000);
+}
+BENCHMARK(BM_SuccessUnderRules)
+    ->Arg(1)
+    ->Arg(2)
+    ->Arg(5)
+    ->Arg(10)
+    ->Arg(20)
+    ->Arg(30)
+    ->Arg(40)
+    ->Arg(50);
 
 // Guesses at many accounts from many addresses: new counters each time, and evictions when full.
 void BM_Guess(benchmark::State& state) {
