@@ -159,7 +159,7 @@ void SharedState::join() {
 
 void SharedState::joined() {
   has_joined_ = true;
-  failures_ = 0;
+  joined_at_ = reactor_.now();
   is_slow_ = false;
   tell_backlog();
   set_usable(true, {});
@@ -209,6 +209,8 @@ void SharedState::watch() {
       }
       return set_usable(false, reason);  // says so once a minute
     }
+    // One that refuses the first thing it is told, being full perhaps, is not back.
+    if (joined_at_ + kWatchEvery <= reactor_.now()) failures_ = 0;
     commands_->when_done([] {});
     const Mono silent_since = reactor_.now() - kSilence;
     if (commands_->waits_since(silent_since) || news_->waits_since(silent_since))
@@ -242,11 +244,12 @@ void SharedState::set_usable(bool usable, const std::string& reason) {
     health_.reason = reason;
     server = health_.server;
   }
+  // A server that comes and goes does not fill the log: each complaint has one end.
   if (usable) {
-    complaint_.reset();
-    if (!was)
+    if (!was && std::exchange(has_complained_, false))
       log_.info("shared-state-up", "counting together with other hosts", {{"server", server}});
   } else if (!stopped_ && complaint_.due(reactor_.now())) {
+    has_complained_ = true;
     log_.error("shared-state-down",
                "limits hold on this host only until the server of the shared state answers",
                {{"server", server}, {"reason", reason}});

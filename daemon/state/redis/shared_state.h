@@ -153,6 +153,8 @@ class SharedState final : public policy::Sharing {
   unsigned failures_ = 0;  // to connect, in a row
   bool has_joined_ = false;
   bool is_slow_ = false;
+  Mono joined_at_{};
+  bool has_complained_ = true;  // or has not begun: the next good news is told
   Mono cleaned_{};
   uint64_t numbers_ = 0;
   uint64_t connection_ = 0;  // how many there were, so that old callbacks are known

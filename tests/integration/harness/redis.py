@@ -194,7 +194,7 @@ class DelayProxy(threading.Thread):
             while True:
                 due, data = await pieces.get()
                 await asyncio.sleep(max(0, due - self._loop.time()))
-                if not data:
+                if not data or writer.is_closing():
                     break
                 writer.write(data)
             writer.close()

@@ -271,6 +271,33 @@ TEST_F(SharedStateTest, AServerThatIsTooSlowIsNotWaitedFor) {
   EXPECT_TRUE(a.joins()) << "when it is quick again";
 }
 
+TEST_F(SharedStateTest, AServerThatIsFullComesAndGoesInTwoLines) {
+  RedisServer server;
+  Host a(unix_socket(server.path()));
+  ASSERT_TRUE(a.joins());
+  server.call({"CONFIG", "SET", "maxmemory", "1"});
+  for (const char* guess : {"one", "two", "three"}) EXPECT_EQ(a.login(guess), "wrong");
+  EXPECT_TRUE(a.is_locked());
+  // It takes the connection each time, and refuses what it is told.
+  const auto connections = [&] {
+    const std::string text = server.call({"INFO", "stats"}).text;
+    return std::stoi(text.substr(text.find("connections_received:") + 21));
+  };
+  const int before = connections();
+  EXPECT_TRUE(Host::comes_true([&] { return connections() > before + 8; }));
+  const std::string lines = a.log.lines();
+  const auto count = [&](const std::string& name) {
+    size_t found = 0;
+    for (size_t at = lines.find(name); at != std::string::npos; at = lines.find(name, at + 1))
+      ++found;
+    return found;
+  };
+  EXPECT_EQ(count("shared-state-down"), 1u) << lines;
+  EXPECT_LE(count("shared-state-up"), 2u) << lines;
+  server.call({"CONFIG", "SET", "maxmemory", "0"});
+  EXPECT_TRUE(a.joins());
+}
+
 TEST_F(SharedStateTest, AWrongPasswordIsToldAndLoginsGoOn) {
   RedisServer server;
   server.call({"CONFIG", "SET", "requirepass", "sesame"});
