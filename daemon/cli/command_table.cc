@@ -141,17 +141,23 @@ Examples:
        "FILE",
        1,
        1,
-       {{"default-scheme", "S", "of passwords without a {SCHEME}; default CRYPT, as in Dovecot"},
+       {{"format", "F", "passwd-file (default) or sasldb"},
+        {"default-scheme", "S", "of passwords without a {SCHEME}; default CRYPT, as in Dovecot"},
+        kNoCramMd5,
         {"replace", "", "an account that exists gets the file's password"},
         kKeepCodes},
-       "take over the accounts of a Dovecot passwd-file",
+       "take over the accounts of a Dovecot passwd-file or a sasldb",
        R"(Takes every line of the file, or none: with one line that cannot be taken, each
 such line is listed with its number and reason, and nothing is imported. Hashes
 are kept as they are. Names are normalised as [usernames] says. `-` reads
 standard input.
 
+A sasldb (of saslpasswd2; needs the package saslatch-sasldb) has the passwords
+themselves: each is hashed, and with CRAM-MD5 offered a context for it is kept.
+
 Examples:
   saslatch user import /etc/dovecot/users
+  saslatch user import --format sasldb /etc/sasldb2
   ssh old-server cat /etc/dovecot/users | saslatch user import - --replace
 )",
        user_import},

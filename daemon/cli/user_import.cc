@@ -10,6 +10,7 @@
 
 #include "daemon/cli/change_note.h"
 #include "daemon/cli/format.h"
+#include "daemon/cli/sasldb_import.h"
 #include "daemon/cli/settings.h"
 #include "daemon/cli/ticker.h"
 #include "daemon/cli/user_commands.h"
@@ -104,6 +105,12 @@ ExitCode user_import(const Invocation& invocation, Console& console) {
   const auto settings = load_settings(invocation, console, exit);
   if (!settings) return exit;
   const std::string& path = invocation.arguments[0];
+  const std::string format = invocation.value("format").value_or("passwd-file");
+  if (format == "sasldb") return import_sasldb(invocation, *settings, console);
+  if (format != "passwd-file") {
+    return console.fail(ExitCode::kUsage,
+                        "--format " + format + ": accepted: passwd-file | sasldb");
+  }
   WipedText file;
   std::string problem;
   if (!read_file(path, file, problem)) return console.fail(ExitCode::kBadData, problem);

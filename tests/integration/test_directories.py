@@ -115,6 +115,17 @@ class Chain(IntegrationCase):
         self.old.delete("late@example.com")
         self.assertEqual(self.auth("late@example.com"), 535)
 
+    def test_a_sasldb_that_is_imported(self):
+        self.daemon.cli("user", "import", "--format", "sasldb", self.old.path)
+        shown = json.loads(self.daemon.cli("user", "show", OLD, "--json"))
+        self.assertEqual(shown["schemes"], ["ARGON2ID", "CRAM-MD5"])
+        said = self.daemon.cli("user", "import", "--format", "sasldb", self.old.path, exit_code=65)
+        self.assertIn(f"{OLD}: there is such an account already", said)
+        self.daemon.cli("user", "import", "--format", "sasldb", self.old.path, "--replace",
+                        "--no-cram-md5")
+        shown = json.loads(self.daemon.cli("user", "show", OLD, "--json"))
+        self.assertEqual(shown["schemes"], ["ARGON2ID"])
+
     def test_no_name_gets_out_of_its_filter(self):
         with AuthClient(self.postfix.socket) as client:
             for name in INJECTIONS:
