@@ -39,6 +39,7 @@ Link& Relay::link() {
   const Identity process = identity();
   Member* seen = member_.load();
   while (seen == nullptr || !(seen->process == process)) {
+    // NOLINTNEXTLINE(modernize-make-unique): clang 14 makes no aggregate that way
     auto made = std::unique_ptr<Member>(new Member{process, Link(path_), seen});
     if (!member_.compare_exchange_strong(seen, made.get())) continue;
     if (seen != nullptr) seen->link.leave_to_parent();
