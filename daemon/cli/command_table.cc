@@ -141,13 +141,16 @@ Examples:
        "FILE",
        1,
        1,
-       {{"format", "F", "passwd-file (default) or sasldb"},
+       {{"format", "F", "auto (default), passwd-file, sasldb or sql-dump"},
         {"default-scheme", "S", "of passwords without a {SCHEME}; default CRYPT, as in Dovecot"},
         kNoCramMd5,
+        {"table", "T", "of a dump: the table with the accounts; default a usual name"},
+        {"user-column", "C", "of a dump: the column with the names; default a usual name"},
+        {"password-column", "C", "of a dump: the column with the passwords; likewise"},
         {"replace", "", "an account that exists gets the file's password"},
         kKeepCodes},
-       "take over the accounts of a Dovecot passwd-file or a sasldb",
-       R"(Takes every line of the file, or none: with one line that cannot be taken, each
+       "take over a passwd-file, a sasldb or a database's dump",
+       R"(Takes every account of the file, or none: with one line that cannot be taken, each
 such line is listed with its number and reason, and nothing is imported. Hashes
 are kept as they are. Names are normalised as [usernames] says. `-` reads
 standard input.
@@ -155,9 +158,16 @@ standard input.
 A sasldb (of saslpasswd2; needs the package saslatch-sasldb) has the passwords
 themselves: each is hashed, and with CRAM-MD5 offered a context for it is kept.
 
+A dump is what pg_dump, mysqldump, mariadb-dump or sqlite3's .dump write, table
+definitions included. One table is taken: its names, its passwords, and where
+the table has a column `active` or `enabled`, whether the account is. It is told
+from a passwd-file by itself; a sasldb needs --format.
+
 Examples:
   saslatch user import /etc/dovecot/users
   saslatch user import --format sasldb /etc/sasldb2
+  mariadb-dump postfix mailbox | saslatch user import -
+  pg_dump mail | saslatch user import - --table logins --user-column mail
   ssh old-server cat /etc/dovecot/users | saslatch user import - --replace
 )",
        user_import},

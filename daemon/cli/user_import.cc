@@ -3,10 +3,14 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "daemon/cli/change_note.h"
 #include "daemon/cli/format.h"
@@ -15,6 +19,7 @@
 #include "daemon/cli/ticker.h"
 #include "daemon/cli/user_commands.h"
 #include "daemon/cli/user_names.h"
+#include "daemon/passdb/sql_dump.h"
 #include "daemon/passdb/user_store.h"
 #include "protocol/base/crypto/system_random.h"
 #include "protocol/base/secret.h"
@@ -98,6 +103,38 @@ void normalise_names(const std::string& text, const UsernameRules& rules, WipedT
   }
 }
 
+enum class Format { kAuto, kPasswdFile, kSasldb, kSqlDump };
+
+std::optional<Format> format_named(std::string_view word) {
+  if (word == "auto") return Format::kAuto;
+  if (word == "passwd-file") return Format::kPasswdFile;
+  if (word == "sasldb") return Format::kSasldb;
+  if (word == "sql-dump") return Format::kSqlDump;
+  return std::nullopt;
+}
+
+// Messages that count the lines of a converted file, with the lines of the one it was made of.
+std::string with_dump_lines(const std::string& text, const std::vector<uint64_t>& dump_lines) {
+  constexpr std::string_view kLine = "line ";
+  std::string out;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find('\n', begin), text.size() - 1) + 1;
+    std::string_view line(text.data() + begin, end - begin);
+    begin = end;
+    uint64_t number = 0;
+    const auto [rest, error] =
+        line.starts_with(kLine)
+            ? std::from_chars(line.data() + kLine.size(), line.data() + line.size(), number)
+            : std::from_chars_result{line.data(), std::errc::invalid_argument};
+    if (error == std::errc{} && number > 0 && number <= dump_lines.size()) {
+      out.append(kLine).append(std::to_string(dump_lines[number - 1]));
+      line.remove_prefix(static_cast<size_t>(rest - line.data()));
+    }
+    out += line;
+  }
+  return out;
+}
+
 }  // namespace
 
 ExitCode user_import(const Invocation& invocation, Console& console) {
@@ -105,19 +142,38 @@ ExitCode user_import(const Invocation& invocation, Console& console) {
   const auto settings = load_settings(invocation, console, exit);
   if (!settings) return exit;
   const std::string& path = invocation.arguments[0];
-  const std::string format = invocation.value("format").value_or("passwd-file");
-  if (format == "sasldb") return import_sasldb(invocation, *settings, console);
-  if (format != "passwd-file") {
+  const std::string word = invocation.value("format").value_or("auto");
+  const auto format = format_named(word);
+  if (!format) {
     return console.fail(ExitCode::kUsage,
-                        "--format " + format + ": accepted: passwd-file | sasldb");
+                        "--format " + word + ": accepted: auto | passwd-file | sasldb | sql-dump");
   }
+  if (*format == Format::kSasldb) return import_sasldb(invocation, *settings, console);
   WipedText file;
   std::string problem;
   if (!read_file(path, file, problem)) return console.fail(ExitCode::kBadData, problem);
+  passdb::SqlDumpLines dump;
+  if (*format == Format::kSqlDump ||
+      (*format == Format::kAuto && passdb::looks_like_sql_dump(file.text))) {
+    const Ticker ticker(console, "reading " + path);
+    const auto read = passdb::read_sql_dump(
+        file.text,
+        {invocation.value("table").value_or(""), invocation.value("user-column").value_or(""),
+         invocation.value("password-column").value_or("")},
+        dump);
+    std::swap(file.text, dump.passwd_file);
+    wipe(dump.passwd_file);
+    if (!read) {
+      console.fail(ExitCode::kBadData, path + ": " + read.error().message);
+      return console.fail(ExitCode::kBadData, "nothing was imported from " + path);
+    }
+    console.note("reading the table " + dump.table + ": names in " + dump.user_column +
+                 ", passwords in " + dump.password_column);
+  }
   WipedText named;
   normalise_names(file.text, settings->usernames, named, problem);
   if (!problem.empty()) {
-    console.fail(ExitCode::kBadData, problem);
+    console.fail(ExitCode::kBadData, with_dump_lines(problem, dump.dump_lines));
     return console.fail(ExitCode::kBadData, "nothing was imported from " + path);
   }
   SystemRandom random;
@@ -133,7 +189,11 @@ ExitCode user_import(const Invocation& invocation, Console& console) {
     const Ticker ticker(console, "importing " + path);
     return (*store)->import(named.text, options, std::chrono::system_clock::now());
   }();
-  if (!imported) return store_failure(imported.error(), console);
+  if (!imported) {
+    passdb::StoreError error = imported.error();
+    error.message = with_dump_lines(error.message, dump.dump_lines);
+    return store_failure(error, console);
+  }
   note_changes(*settings, {{"user import", path}}, console);
   if (console.style().json) {
     console.print(Json{{"added", imported->added}, {"replaced", imported->replaced}});

@@ -12,7 +12,7 @@ _saslatch() {
   local -A options=(
     [user add]="--scheme --no-cram-md5 --password-stdin"
     [user passwd]="--scheme --no-cram-md5 --keep-codes --password-stdin"
-    [user import]="--format --default-scheme --no-cram-md5 --replace --keep-codes"
+    [user import]="--format --default-scheme --no-cram-md5 --table --user-column --password-column --replace --keep-codes"
     [code add]="--label --expires --service --from --file"
     [code revoke]="--all"
     [lock list]="--limit"

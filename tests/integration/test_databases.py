@@ -147,6 +147,12 @@ failure-delay = 0
 class OnPostgres(Backend, IntegrationCase):
     make = Postgres
 
+    def test_9_what_pg_dump_writes_can_be_imported(self):
+        for options in ((), ("--inserts",), ("--column-inserts",)):
+            self.daemon.cli("user", "import", "-", "--replace", stdin=self.database.dump(*options))
+            names = [user["name"] for user in json.loads(self.daemon.cli("user", "list", "--json"))]
+            self.assertEqual(names, [ALICE, BOB, CAROL, FRANK], options)
+
 
 class OnMariadb(Backend, IntegrationCase):
     make = Mariadb
@@ -154,6 +160,11 @@ class OnMariadb(Backend, IntegrationCase):
 
 class OnSqlite(Backend, IntegrationCase):
     make = Sqlite
+
+    def test_9_its_dump_can_be_imported(self):
+        self.daemon.cli("user", "import", "-", "--replace", stdin=self.database.dump())
+        names = [user["name"] for user in json.loads(self.daemon.cli("user", "list", "--json"))]
+        self.assertEqual(names, [ALICE, BOB, CAROL, FRANK])
 
 
 class Modules(IntegrationCase):

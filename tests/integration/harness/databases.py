@@ -120,6 +120,13 @@ class Postgres(Database):
         assert done.returncode == 0, done.stderr
         return [tuple(line.split("\t")) for line in done.stdout.splitlines()]
 
+    def dump(self, *options):
+        self.ask("DELETE FROM users WHERE password IS NULL")
+        done = subprocess.run([self._psql.with_name("pg_dump"), "-h", self._sockets, "-p",
+                               str(self.port), "-U", "postgres", *options, "mail"], check=True,
+                              capture_output=True, text=True, timeout=PATIENCE)
+        return done.stdout
+
     def block(self):
         """Whoever asks for users waits, until the returned function is called."""
         session = subprocess.Popen([*map(str, self._argv("mail"))], stdin=subprocess.PIPE,
@@ -219,6 +226,11 @@ class Sqlite(Database):
 
     def stop(self):
         os.rename(self.path, self.path.with_suffix(".away"))
+
+    def dump(self):
+        self.ask("DELETE FROM users WHERE password IS NULL")
+        with sqlite3.connect(self.path) as connection:
+            return "PRAGMA foreign_keys=OFF;\n" + "\n".join(connection.iterdump()) + "\n"
 
     def block(self):
         connection = sqlite3.connect(self.path)
