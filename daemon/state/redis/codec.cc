@@ -1,7 +1,6 @@
 #include "daemon/state/redis/codec.h"
 
 #include <charconv>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "daemon/policy/settings.h"
@@ -169,8 +168,8 @@ std::optional<News> decode_lock(const Fields& fields, const ServerClock& clock) 
 }  // namespace
 
 std::string to_hex(uint64_t value) {
-  char text[17];
-  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(value));
+  std::string text(16, '0');
+  for (size_t i = text.size(); i-- > 0; value >>= 4) text[i] = "0123456789abcdef"[value & 15];
   return text;
 }
 
