@@ -24,6 +24,20 @@ if(SASLATCH_FUZZ)
   target_compile_options(saslatch_options INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
+# Headers that most files read, compiled once for all of them: a quarter of a layer's compile time, and
+# nearly half of a test's. Not in the preset that developers build with, so that each file still
+# includes what it uses.
+if(SASLATCH_PCH)
+  file(WRITE ${CMAKE_BINARY_DIR}/layer_pch.cc "")
+  add_library(saslatch_layer_pch OBJECT ${CMAKE_BINARY_DIR}/layer_pch.cc)
+  set_target_properties(saslatch_layer_pch PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  target_link_libraries(saslatch_layer_pch PRIVATE saslatch_options)
+  target_precompile_headers(saslatch_layer_pch PRIVATE
+    <algorithm> <array> <atomic> <chrono> <functional> <map> <memory> <mutex> <optional> <string>
+    <string_view> <thread> <unordered_map> <utility> <variant> <vector>
+    <tl/expected.hpp>)
+endif()
+
 # saslatch_layer(NAME SOURCES file... USES target...)
 function(saslatch_layer name)
   cmake_parse_arguments(ARG "" "" "SOURCES;USES" ${ARGN})
@@ -31,14 +45,15 @@ function(saslatch_layer name)
     add_library(saslatch_${name} STATIC ${ARG_SOURCES})
     set_target_properties(saslatch_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
     target_link_libraries(saslatch_${name} PUBLIC saslatch_options ${ARG_USES})
+    if(SASLATCH_PCH)
+      target_precompile_headers(saslatch_${name} REUSE_FROM saslatch_layer_pch)
+    endif()
   else()
     add_library(saslatch_${name} INTERFACE)
     target_link_libraries(saslatch_${name} INTERFACE saslatch_options ${ARG_USES})
   endif()
 endfunction()
 
-# Headers that most tests read, compiled once for all of them: nearly half of a test's compile time.
-# Not in the preset that developers build with, so that each file still includes what it uses.
 if(SASLATCH_PCH AND SASLATCH_TESTS)
   find_package(GTest REQUIRED)
   file(WRITE ${CMAKE_BINARY_DIR}/test_pch.cc "")
