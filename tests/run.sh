@@ -83,9 +83,17 @@ stop() { summary; exit 1; }
 
 run_step "installing what is missing" packaging/install-deps.sh --tests || stop
 run_step "building the programs, warnings as errors" build dev --target programs || stop
+# The tests of real servers mostly wait for them: meanwhile the cores compile what comes next.
+sanitized_log=$results/build-asan.log
+(renice -n 10 "$BASHPID" >/dev/null; build asan) >"$sanitized_log" 2>&1 &
+sanitized_build=$!
+rest_of_build() {
+  tail -n 1 -f --pid="$sanitized_build" "$sanitized_log"
+  wait "$sanitized_build" || { grep -A 20 -m 5 'FAILED:' "$sanitized_log"; return 1; }
+}
 run_step "the real programs" \
   tests dev programs --label-regex 'integration|unsanitized' --parallel "$jobs"
-run_step "building with address and undefined-behaviour sanitizers" build asan || stop
+run_step "building with address and undefined-behaviour sanitizers" rest_of_build || stop
 run_step "unit tests, dialogs, bad configurations, fuzz corpora" tests asan asan --parallel "$jobs"
 if [[ $threads == yes ]]; then
   run_step "building with the thread sanitizer" build tsan --target threaded_tests || stop

@@ -87,6 +87,7 @@ TEST(Arguments, NoCommandTakesASecretAsArgument) {
   for (const Command& command : table()) {
     for (const Option& option : command.options) {
       if (option.name.find("password") == std::string_view::npos) continue;
+      if (option.name.ends_with("-column")) continue;  // where passwords are, and none itself
       EXPECT_EQ(option.argument, "") << command.words;
     }
   }
