@@ -86,6 +86,7 @@ void SharedState::end_if_told() {
   if (!backlog_.empty() && has_joined_) return;
   ++connection_;
   usable_ = false;
+  has_joined_ = false;
   answer_all();
   retry_.reset(), watch_.reset(), expiry_.reset(), probe_.reset(), stop_limit_.reset();
   replica_.leave();
@@ -171,7 +172,7 @@ void SharedState::lose(const std::string& reason) {
   replica_.leave();
   set_usable(false, reason);
   answer_all();
-  // Perhaps they were heard: told again they count once.
+  // Perhaps they were heard: told again, an event counts once where the window has each by itself.
   for (auto it = told_.rbegin(); it != told_.rend(); ++it)
     backlog_.push_front(std::move(it->second));
   told_.clear();

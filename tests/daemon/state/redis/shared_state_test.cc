@@ -327,6 +327,22 @@ TEST_F(SharedStateTest, NothingInItNamesAUserOrAPassword) {
   }
 }
 
+TEST_F(SharedStateTest, WhatIsToldOrAskedBehindItsEndIsHarmless) {
+  RedisServer server;
+  Host a(unix_socket(server.path()));
+  ASSERT_TRUE(a.joins());
+  std::promise<void> stopped;
+  std::promise<SharedReply> answered;
+  a.state().stop(Milliseconds(100), [&] { stopped.set_value(); });
+  SharedSettlement settlement;
+  settlement.holds.emplace_back().subject = 1;
+  a.state().settle(settlement);
+  a.state().reserve({false, settlement.holds}, Duration(200),
+                    [&](SharedReply reply) { answered.set_value(std::move(reply)); });
+  stopped.get_future().wait();
+  EXPECT_EQ(answered.get_future().get().verdict, Verdict::kNoAnswer);
+}
+
 TEST_F(SharedStateTest, ScriptsThatTheServerHasLostAreLoadedAgain) {
   RedisServer server;
   Host a(unix_socket(server.path()));
