@@ -122,7 +122,8 @@ TEST_F(PoolTest, DropsAConnectionThatDidNotAnswerInTime) {
   EXPECT_EQ(pool->trouble(), "");
 }
 
-// A job that runs until it is let go.
+// A job that runs until it is let go. It must outlive the pool: the job may still be on its way into
+// the gate when somebody opens it.
 class Gate {
  public:
   Pool::Job job(std::atomic<int>& failed) {
@@ -142,23 +143,23 @@ class Gate {
 };
 
 TEST_F(PoolTest, IsBoundedAndFailsWhatWaitedTooLong) {
-  const auto pool = make();
   std::atomic<int> failed{0};
+  std::atomic<int> ran{0};
+  std::promise<void> all_failed;
+  std::string reason;
   Gate gate;
+  const auto pool = make();
   pool->submit(gate.job(failed));
   gate.wait_entered();
-  std::atomic<int> ran{0};
   const auto count = [&](FakeConnection&, const Waiter&, Time) {
     ++ran;
     return JobEnd{};
   };
-  std::promise<void> all_failed;
   for (size_t i = 0; i < kQueuedPerConnection; ++i) {
     pool->submit({count, [&](const std::string&) {
                     if (++failed == static_cast<int>(kQueuedPerConnection)) all_failed.set_value();
                   }});
   }
-  std::string reason;
   pool->submit({count, [&reason](std::string why) { reason = std::move(why); }});
   EXPECT_EQ(reason, "too many look-ups wait for it");
   EXPECT_EQ(failed, 0);
@@ -170,16 +171,16 @@ TEST_F(PoolTest, IsBoundedAndFailsWhatWaitedTooLong) {
 }
 
 TEST_F(PoolTest, HasAsManyConnectionsAsAreNeededAndNoMore) {
-  const auto pool = make(2);
   std::atomic<int> failed{0};
+  std::promise<void> third;
   Gate first;
   Gate second;
+  const auto pool = make(2);
   pool->submit(first.job(failed));
   first.wait_entered();
   pool->submit(second.job(failed));
   second.wait_entered();
   EXPECT_EQ(connects_, 2);
-  std::promise<void> third;
   pool->submit({[&third](FakeConnection&, const Waiter&, Time) {
                   third.set_value();
                   return JobEnd{};
@@ -192,14 +193,14 @@ TEST_F(PoolTest, HasAsManyConnectionsAsAreNeededAndNoMore) {
 }
 
 TEST_F(PoolTest, LeavesWorkToWhoHasAConnectionWhereTheServerGivesNoMore) {
+  std::atomic<int> failed{0};
+  std::promise<int> answered;
+  Gate gate;
   const auto pool = make(2);
   EXPECT_EQ(ask(*pool), "answered by 1");
-  std::atomic<int> failed{0};
-  Gate gate;
+  is_down_ = true;
   pool->submit(gate.job(failed));
   gate.wait_entered();
-  is_down_ = true;
-  std::promise<int> answered;
   pool->submit({[&answered](FakeConnection& connection, const Waiter&, Time) {
                   answered.set_value(connection.number);
                   return JobEnd{};
@@ -211,9 +212,9 @@ TEST_F(PoolTest, LeavesWorkToWhoHasAConnectionWhereTheServerGivesNoMore) {
 }
 
 TEST_F(PoolTest, AnswersEverybodyWhenItStops) {
-  const auto pool = make();
   std::atomic<int> failed{0};
   Gate gate;
+  const auto pool = make();
   pool->submit(gate.job(failed));
   gate.wait_entered();
   pool->submit({[](FakeConnection&, const Waiter&, Time) { return JobEnd{}; },
