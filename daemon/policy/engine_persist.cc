@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "daemon/policy/engine_impl.h"
+#include "daemon/policy/settings.h"
 
 namespace saslatch::policy {
 namespace {
@@ -105,6 +106,8 @@ bool Engine::Impl::restore(const Change& change, Time now) {
 }
 
 bool Engine::Impl::restore_lock(const LockRecord& record, Time now) {
+  // A damaged file may say anything, and so may another host: no lock is without end.
+  if (record.lasts < Duration(0) || record.lasts > kMaxLock) return false;
   Stripe& here = stripe(record.key);
   const std::lock_guard guard(here.mutex);
   const bool by_hand = record.rule_id == 0;
@@ -135,7 +138,7 @@ bool Engine::Impl::restore_familiar(const FamiliarRecord& record, Time now) {
   const std::lock_guard guard(here.mutex);
   const Settings& settings = *here.config->settings;
   Time at = std::min(record.at, now);
-  if (now - at >= settings.familiar_for || settings.familiar_max == 0) return false;
+  if (at <= now - settings.familiar_for || settings.familiar_max == 0) return false;
   Familiar& account = *here.familiar.insert(record.user_key).first;
   auto& places = account.places;
   const auto known = std::find_if(places.begin(), places.end(), [&](const Familiar::Place& place) {

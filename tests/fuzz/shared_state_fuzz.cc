@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "daemon/policy/settings.h"
 #include "daemon/state/redis/codec.h"
 
 using namespace saslatch::state::redis;
@@ -12,6 +13,10 @@ namespace {
 
 void must(bool holds) {
   if (!holds) std::abort();
+}
+
+bool is_bounded(saslatch::policy::Duration left) {
+  return left.count() >= 0 && left <= saslatch::policy::kMaxLock;
 }
 
 void read_texts(const Reply& reply, const ServerClock& clock) {
@@ -33,8 +38,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   ReplyReader reader;
   reader.feed(bytes);
   while (const auto reply = reader.next()) {
-    if (const auto reserved = parse_reserved(*reply)) must(reserved->struck.left.count() >= 0);
-    (void)parse_settled(*reply);
+    if (const auto reserved = parse_reserved(*reply)) {
+      must(is_bounded(reserved->struck.left));
+      for (const auto& delay : reserved->delays) must(is_bounded(delay.left));
+    }
+    if (const auto settled = parse_settled(*reply))
+      for (const SharedLock& lock : settled->locks) must(is_bounded(lock.left) && lock.level > 0);
     read_texts(*reply, clock);
   }
   read_texts(Reply{Reply::Kind::kText, 0, std::string(bytes), {}}, clock);

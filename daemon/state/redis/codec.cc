@@ -1,5 +1,6 @@
 #include "daemon/state/redis/codec.h"
 
+#include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
 
@@ -16,6 +17,11 @@ constexpr const char* kUnknownSource = "unknown";
 // Of the server's clock: beyond the year 9999 nothing is meant seriously.
 constexpr int64_t kLastTime = 253'402'300'799'000;
 bool is_time(int64_t time) { return time >= 0 && time <= kLastTime; }
+
+// No lock and no window is longer, whatever a server says.
+Milliseconds bounded(int64_t left) {
+  return Milliseconds(std::clamp<int64_t>(left, 0, policy::kMaxLock / Milliseconds(1)));
+}
 
 std::optional<uint64_t> from_hex(std::string_view text) {
   uint64_t value = 0;
@@ -240,7 +246,7 @@ std::optional<SharedReply> parse_reserved(const Reply& reply) {
     if (*hold < 0 || *rule < 0 || *events < 0 || *left < 0) return std::nullopt;
     return SharedReply::Counted{static_cast<size_t>(*hold), static_cast<size_t>(*rule),
                                 static_cast<uint32_t>(std::min<int64_t>(*events, UINT32_MAX)),
-                                policy::Duration(*left)};
+                                bounded(*left)};
   };
   if (*verdict == 1) {
     const auto struck = counted(2, false);
@@ -268,7 +274,7 @@ std::optional<SharedReply> parse_reserved(const Reply& reply) {
 
 std::optional<SettledReply> parse_settled(const Reply& reply) {
   const auto time = reply.integer_at(0);
-  if (!time || reply.items.size() < 2) return std::nullopt;
+  if (!time || !is_time(*time) || reply.items.size() < 2) return std::nullopt;
   SettledReply parsed;
   parsed.server_time = *time;
   const Reply& gave = reply.items[1];
@@ -280,8 +286,8 @@ std::optional<SettledReply> parse_settled(const Reply& reply) {
     const auto left = reply.integer_at(at + 2), level = reply.integer_at(at + 3);
     if (!hold || !rule || !left || !level || *hold < 0 || *rule < 0 || *level < 1)
       return std::nullopt;
-    parsed.locks.push_back({static_cast<size_t>(*hold), static_cast<size_t>(*rule),
-                            Milliseconds(*left), static_cast<uint32_t>(*level)});
+    parsed.locks.push_back({static_cast<size_t>(*hold), static_cast<size_t>(*rule), bounded(*left),
+                            static_cast<uint32_t>(std::min<int64_t>(*level, UINT16_MAX))});
   }
   return parsed;
 }

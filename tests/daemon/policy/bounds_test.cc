@@ -270,6 +270,23 @@ TEST(Restore, IgnoresWhatIsOverUnknownOrDamaged) {
   EXPECT_EQ(same.engine->figures(same.now).subjects, 0u);
 }
 
+TEST(Restore, TakesNoLockOrNetworkWhoseTimesAreDamaged) {
+  List journal;
+  World first(growing(), {}, &journal);
+  first.know("alice", kHome);
+  for (const char* guess : {"1", "2"}) (void)first.login({"alice", guess, "10.0.0.1"});
+  for (const int64_t number : {INT64_MIN, int64_t{-1}, INT64_MAX}) {
+    World second(growing());
+    for (Change change : journal.changes()) {
+      if (auto* const lock = std::get_if<LockRecord>(&change)) lock->lasts = Duration(number);
+      if (auto* const known = std::get_if<FamiliarRecord>(&change))
+        known->at = Time(std::chrono::microseconds(std::min<int64_t>(number, 0)));
+      EXPECT_FALSE(second.engine->restore(change, second.now)) << number;
+    }
+    EXPECT_TRUE(second.engine->locks(second.now).empty()) << number;
+  }
+}
+
 TEST(Restore, DurableStateIsWhatAJournalWouldHold) {
   List journal;
   World first(growing(), {}, &journal);
