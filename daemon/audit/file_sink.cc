@@ -13,9 +13,11 @@ namespace {
 // Readable for the group, as Debian's adm reads /var/log.
 constexpr mode_t kMode = 0640;
 constexpr std::chrono::seconds kRetry{1};
-// What comes within it is written together: a thread that is woken for each of many events costs more
-// than they do.
+// What comes within it is written together: a thread that is woken for each of many events costs
+// more than they do.
 constexpr std::chrono::milliseconds kGather{2};
+// Of a buffer, between writes: a thousand events.
+constexpr size_t kKeptBytes = size_t{256} << 10;
 
 std::string why(int error) { return std::generic_category().message(error); }
 
@@ -145,9 +147,8 @@ void FileAuditSink::run() {
 void FileAuditSink::put_group(std::unique_lock<std::mutex>& lock) {
   const uint64_t round = rounds_asked_;
   const bool reopen = std::exchange(reopen_, false);
-  std::string group;
-  group.swap(queue_);
-  waiting_bytes_.store(unwritten_.size() + group.size(), std::memory_order_relaxed);
+  group_.swap(queue_);
+  waiting_bytes_.store(unwritten_.size() + group_.size(), std::memory_order_relaxed);
   lock.unlock();
 
   if (reopen) {
@@ -159,10 +160,12 @@ void FileAuditSink::put_group(std::unique_lock<std::mutex>& lock) {
     }
   }
   if (unwritten_.empty()) {
-    unwritten_.swap(group);
+    unwritten_.swap(group_);
   } else {
-    unwritten_ += group;
+    unwritten_ += group_;
   }
+  group_.clear();
+  if (group_.capacity() > kKeptBytes) group_.shrink_to_fit();  // a flood is over
   const auto now = std::chrono::steady_clock::now();
   append(now);
   if (unwritten_.empty()) report_drops(now);

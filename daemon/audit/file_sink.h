@@ -95,6 +95,7 @@ class FileAuditSink final : public AuditSink {
   // The thread's alone.
   Log& log_;
   AuditFile file_;
+  std::string group_;               // empty between writes; keeps its memory, as the others do
   std::string unwritten_;           // what a group write left over
   bool mid_line_ = false;           // ... and it begins inside a line
   uint64_t reported_ = 0;           // drops told in the file so far

@@ -3,8 +3,6 @@
 #include <array>
 #include <cstdint>
 
-#include "daemon/audit/audit.h"
-
 namespace saslatch {
 namespace {
 
@@ -53,52 +51,56 @@ bool is_harmful(char32_t code) {
          (code >= 0x2066 && code <= 0x2069);    // ... and isolates
 }
 
-void append_escape(char32_t code, std::string& out) {
+char* put(std::string_view text, char* to) { return to + text.copy(to, text.size()); }
+
+char* put_escape(char32_t code, char* to) {
   constexpr char kHex[] = "0123456789abcdef";
   switch (code) {
     case '\n':
-      out += "\\n";
-      return;
+      return put("\\n", to);
     case '\r':
-      out += "\\r";
-      return;
+      return put("\\r", to);
     case '\t':
-      out += "\\t";
-      return;
+      return put("\\t", to);
   }
-  out += "\\u";
-  for (int shift = 12; shift >= 0; shift -= 4) out += kHex[code >> shift & 0xf];
+  to = put("\\u", to);
+  for (int shift = 12; shift >= 0; shift -= 4) *to++ = kHex[code >> shift & 0xf];
+  return to;
 }
 
 }  // namespace
 
-void append_json_string(std::string_view text, std::string& out) {
-  out += '"';
+char* put_json_string(std::string_view text, char* to) {
+  const size_t end = std::min(text.size(), kMaxAuditString);
+  *to++ = '"';
   size_t at = 0;
-  while (at < text.size() && at < kMaxAuditString) {
-    size_t run = at;
-    while (run < text.size() && run < kMaxAuditString && kPlain[static_cast<uint8_t>(text[run])]) {
-      ++run;
-    }
-    out += text.substr(at, run - at);
-    at = run;
-    if (at >= text.size() || at >= kMaxAuditString) break;
+  while (true) {
+    // Nearly every text is plain to its end.
+    while (at < end && kPlain[static_cast<uint8_t>(text[at])]) *to++ = text[at++];
+    if (at >= end) break;
     const Character c = first_character(text.substr(at));
     if (at + c.size > kMaxAuditString) break;
     if (c.code == '"' || c.code == '\\') {
-      out += '\\';
-      out += static_cast<char>(c.code);
+      *to++ = '\\';
+      *to++ = static_cast<char>(c.code);
     } else if (is_harmful(c.code)) {
-      append_escape(c.code, out);
+      to = put_escape(c.code, to);
     } else if (c.code == kReplacement) {
-      out += kReplacementBytes;
+      to = put(kReplacementBytes, to);
     } else {
-      out += text.substr(at, c.size);
+      to = put(text.substr(at, c.size), to);
     }
     at += c.size;
   }
-  if (at < text.size()) out += kEllipsis;
-  out += '"';
+  if (at < text.size()) to = put(kEllipsis, to);
+  *to++ = '"';
+  return to;
+}
+
+void append_json_string(std::string_view text, std::string& out) {
+  const size_t begin = out.size();
+  out.resize(begin + json_string_room(text));
+  out.resize(static_cast<size_t>(put_json_string(text, out.data() + begin) - out.data()));
 }
 
 }  // namespace saslatch

@@ -286,13 +286,14 @@ NamedIds named_ids(const PasswdFields& fields) {
   return named;
 }
 
-std::optional<Account> read_passwd_entry(const PasswdFields& fields, std::string_view asked,
-                                         const PasswdFormat& format, const IdNames& ids,
-                                         PasswdNotes* notes) {
-  Account account;
+bool read_passwd_entry(const PasswdFields& fields, std::string_view asked,
+                       const PasswdFormat& format, const IdNames& ids, PasswdNotes* notes,
+                       Account& account) {
   account.name = asked;
   account.home = fields.home;
-  if (!fields.password.empty()) {
+  if (password::has_scheme(fields.password)) {
+    account.credentials.emplace_back(fields.password);
+  } else if (!fields.password.empty()) {
     std::string stored = with_old_type(fields.password, format.default_scheme);
     account.credentials.push_back(Secret::take(stored));
   }
@@ -302,8 +303,7 @@ std::optional<Account> read_passwd_entry(const PasswdFields& fields, std::string
   extra.read(fields.extra);
   extra.finish();
   if (format.lowercase) fold(account.name);
-  if (!extra.authenticates()) return std::nullopt;
-  return account;
+  return extra.authenticates();
 }
 
 void read_extra_fields(std::span<const ExtraField> fields, bool lowercase, PasswdNotes* notes,

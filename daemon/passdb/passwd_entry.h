@@ -63,17 +63,18 @@ class PasswdNotes {
   virtual void ignored(std::string_view field) = 0;
 };
 
-// The account that the fields describe, for one who asked for it as `asked`. nullopt: the line is
-// not for authentication (`noauthenticate`), the next passdb decides.
+// Writes the account that the fields describe, for one who asked for it as `asked`, into `account`,
+// which is new. False: the line is not for authentication (`noauthenticate`), the next passdb
+// decides.
 //
 // Obeyed: user= username= domain= allow_nets= nodelay nologin nopassword fail noauthenticate, with
 // `:default` and `:protected` (only if not set before), and userdb_uid= userdb_gid= userdb_home=.
 // allow_real_nets= is taken as allow_nets=. A boolean is true by its presence. What cannot be read
 // never opens an account: a broken user= disables it, a broken network matches nothing. `notes` may
 // be null.
-std::optional<Account> read_passwd_entry(const PasswdFields& fields, std::string_view asked,
-                                         const PasswdFormat& format, const IdNames& ids,
-                                         PasswdNotes* notes);
+[[nodiscard]] bool read_passwd_entry(const PasswdFields& fields, std::string_view asked,
+                                     const PasswdFormat& format, const IdNames& ids,
+                                     PasswdNotes* notes, Account& account);
 
 // The same for a source that has its fields apart, as a database has columns: they are set in
 // `account`, whose name is that asked for and whose credentials are there already.

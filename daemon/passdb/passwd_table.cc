@@ -94,12 +94,13 @@ void PasswdTable::load(const IdResolver& resolve, Random& random, PasswdReport& 
     // Most lines are "user:password", of which nothing more can be wrong here.
     if (!(*fields)->uid.empty() || !(*fields)->gid.empty() || !(*fields)->extra.empty()) {
       read_ids(**fields, resolve);
-      (void)read_passwd_entry(**fields, name, format_, ids_, &notes);
+      Account account;
+      (void)read_passwd_entry(**fields, name, format_, ids_, &notes, account);
     }
     if (to_next_sample-- == 0) {
       to_next_sample = sample_step - 1;
-      if (const auto account = read_passwd_entry(**fields, name, format_, ids_, nullptr)) {
-        for (const Secret& stored : account->credentials) tally.add(stored.reveal(), "", random);
+      if (Account account; read_passwd_entry(**fields, name, format_, ids_, nullptr, account)) {
+        for (const Secret& stored : account.credentials) tally.add(stored.reveal(), "", random);
       }
     }
   }
@@ -137,11 +138,14 @@ uint64_t PasswdTable::hash_of(std::string_view name) const {
 
 bool PasswdTable::is_name_at(uint32_t offset, std::string_view name) const {
   const std::string_view at = std::string_view(bytes_).substr(offset, name.size() + 1);
-  if (at.size() < name.size()) return false;
-  for (size_t i = 0; i < name.size(); ++i) {
-    const bool same =
-        format_.lowercase ? ascii_lower(at[i]) == ascii_lower(name[i]) : at[i] == name[i];
-    if (!same || at[i] == ':' || at[i] == '\n') return false;
+  const std::string_view there = at.substr(0, name.size());
+  const auto is_same = [](char a, char b) { return ascii_lower(a) == ascii_lower(b); };
+  if (there != name && !(format_.lowercase && there.size() == name.size() &&
+                         std::equal(there.begin(), there.end(), name.begin(), is_same))) {
+    return false;
+  }
+  if (there.find(':') != std::string_view::npos || there.find('\n') != std::string_view::npos) {
+    return false;
   }
   return at.size() == name.size() || at.back() == ':' || at.back() == '\n' || at.back() == '\r';
 }
@@ -165,13 +169,17 @@ std::string_view PasswdTable::line_at(size_t offset) const {
 }
 
 Lookup PasswdTable::find(std::string_view name) const {
+  Lookup found(std::in_place_type<Account>);
   const Slot& slot = slots_[slot_of(name, hash_of(name))];
-  if (slot.offset == kFree) return UnknownUser{};
-  const auto fields = split_passwd_line(line_at(slot.offset));
-  if (!fields || !*fields) return UnknownUser{};
-  auto account = read_passwd_entry(**fields, name, format_, ids_, nullptr);
-  if (!account) return UnknownUser{};
-  return *std::move(account);
+  if (slot.offset != kFree) {
+    const auto fields = split_passwd_line(line_at(slot.offset));
+    if (fields && *fields &&
+        read_passwd_entry(**fields, name, format_, ids_, nullptr, std::get<Account>(found))) {
+      return found;
+    }
+  }
+  found = UnknownUser{};
+  return found;
 }
 
 void PasswdTable::list(std::string_view mask,

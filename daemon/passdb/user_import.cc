@@ -88,7 +88,8 @@ std::optional<ImportedAccount> ImportReader::next() {
     std::string name((*fields)->name);
     if (options_.lowercase) std::transform(name.begin(), name.end(), name.begin(), ascii_lower);
     ImportNotes notes(dropped_);
-    const auto account = read_passwd_entry(**fields, name, format, {}, &notes);
+    std::optional<Account> account(std::in_place);
+    if (!read_passwd_entry(**fields, name, format, {}, &notes, *account)) account.reset();
     if (!account || !notes.refused().empty()) {
       error("the field " + (account ? notes.refused() : "noauthenticate") +
             " cannot be kept in the embedded database");

@@ -347,15 +347,23 @@ CheckResult Verifier::Impl::judge(const CheckRequest& request, const Passdb* pas
 // Asks passdbs that do not block, and so have answered when find() returns.
 std::pair<const Passdb*, Lookup> Verifier::Impl::find_now(const CheckRequest& request) const {
   bool any_down = chain_.empty();
+  std::pair<const Passdb*, Lookup> result;
+  Lookup& found = result.second;
   for (size_t i = 0; i < chain_.size(); ++i) {
-    Lookup found;
-    chain_[i]->find(request.username, [&found](Lookup answer) { found = std::move(answer); });
+    chain_[i]->find(request.username, [&found](Lookup&& answer) { found = std::move(answer); });
     note(i, found, request.now);
-    if (std::holds_alternative<Account>(found)) return {chain_[i].get(), std::move(found)};
+    if (std::holds_alternative<Account>(found)) {
+      result.first = chain_[i].get();
+      return result;
+    }
     any_down |= std::holds_alternative<Unavailable>(found);
   }
-  if (any_down) return {nullptr, Unavailable{"no passdb that answers knows the name"}};
-  return {nullptr, UnknownUser{}};
+  if (any_down) {
+    found = Unavailable{"no passdb that answers knows the name"};
+  } else {
+    found = UnknownUser{};
+  }
+  return result;
 }
 
 // Whether judge() would compute a slow hash.

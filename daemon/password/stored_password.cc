@@ -257,8 +257,8 @@ struct Split {
 
 // A "{" that no "}" follows is no prefix but the beginning of a plaintext.
 Split split(std::string_view text, std::string_view default_scheme) {
-  const size_t end = text.find('}');
-  if (text.starts_with('{') && end != std::string_view::npos) {
+  if (has_scheme(text)) {
+    const size_t end = text.find('}');
     return {text.substr(1, end - 1), text.substr(end + 1)};
   }
   return {text.starts_with("$1$") ? "MD5-CRYPT" : default_scheme, text};
@@ -303,6 +303,10 @@ Result<StoredPassword> parse(std::string_view text, std::string_view default_sch
   auto stored = scheme->read(*scheme, parts.data, *encoding);
   if (!stored) stored.error().message = std::string(scheme->name) + ": " + stored.error().message;
   return stored;
+}
+
+bool has_scheme(std::string_view text) {
+  return text.starts_with('{') && text.find('}') != std::string_view::npos;
 }
 
 std::string with_scheme(std::string_view text, std::string_view default_scheme) {

@@ -74,6 +74,8 @@ Result<StoredPassword> parse(std::string_view text, std::string_view default_sch
 
 // `text` with the prefix that parse() would have assumed; as it is if it has one.
 std::string with_scheme(std::string_view text, std::string_view default_scheme);
+// Whether it begins with one, known or not.
+bool has_scheme(std::string_view text);
 
 }  // namespace saslatch::password
 

@@ -46,7 +46,7 @@ Ticket& Ticket::operator=(Ticket&& other) noexcept {
   return *this;
 }
 
-Decision Engine::Impl::reserve(const AttemptFacts& facts, Time now, const Waiter& waiter) {
+Decision Engine::Impl::reserve(const AttemptFacts& facts, Time now, const WaiterSource& waiter) {
   auto body = std::make_unique<Body>();
   body->engine = this;
   body->user = shortened(facts.user);
@@ -74,7 +74,7 @@ Decision Engine::Impl::reserve(const AttemptFacts& facts, Time now, const Waiter
 }
 
 Decision Engine::Impl::admit_account(Ticket& ticket, std::string_view account, Time now,
-                                     const Waiter& waiter) {
+                                     const WaiterSource& waiter) {
   Body& body = *ticket.body_;
   const uint64_t account_key = keys_.user(account);
   if (account_key == body.user_key) {
@@ -99,7 +99,7 @@ Decision Engine::Impl::admit_account(Ticket& ticket, std::string_view account, T
 // The common way of reserve() and admit_account(). On kAllow of a first attempt `body` moves into
 // the decision's ticket; an account's stays with its caller.
 Decision Engine::Impl::decide(std::unique_ptr<Body>& body, bool account, Time now,
-                              const Waiter& waiter) {
+                              const WaiterSource& waiter) {
   Decision decision;
   decision.familiar = body->device || body->familiar || body->account_familiar;
   decision.trusted = body->trusted;
@@ -145,8 +145,8 @@ void Engine::Impl::refuse(Body& body, bool account, Refusal refusal, Time now, D
 
 // Reserves on every subject, one stripe's lock at a time. Two attempts that meet take the subjects
 // in the same order, and what the loser gives back wakes whoever waits for it.
-Engine::Impl::Room Engine::Impl::take(Body& body, bool account, Time now, const Waiter& waiter,
-                                      Refusal& refusal) {
+Engine::Impl::Room Engine::Impl::take(Body& body, bool account, Time now,
+                                      const WaiterSource& waiter, Refusal& refusal) {
   if (auto by_hand = administrators_lock(body, account, now)) {
     refusal.hit = std::move(*by_hand);
     return Room::kRefused;
@@ -191,7 +191,7 @@ uint64_t Engine::Impl::rules_for(const Body& body, const Group& group, bool acco
 
 // One subject: whether a rule that applies refuses, and the reservations.
 Engine::Impl::Room Engine::Impl::enter(Body& body, Hold& hold, Time now, bool only_look,
-                                       const Waiter& waiter, Refusal& refusal) {
+                                       const WaiterSource& waiter, Refusal& refusal) {
   const Compiled& config = *body.config;
   const Group& group = config.groups[hold.group];
   Stripe& here = stripe(hold.subject);
@@ -279,14 +279,14 @@ Engine::Impl::Need Engine::Impl::need_of(Stripe& here, const Body& body, const H
   return counted + pending->distinct() < rule.shape.limit ? Need::kReservation : Need::kRoom;
 }
 
-Engine::Impl::Room Engine::Impl::park(Stripe& here, uint64_t key, const Waiter& waiter) {
+Engine::Impl::Room Engine::Impl::park(Stripe& here, uint64_t key, const WaiterSource& waiter) {
   if (waiting_.fetch_add(1, std::memory_order_relaxed) >= kMaxWaiting) {
     waiting_.fetch_sub(1, std::memory_order_relaxed);
     return Room::kOverload;
   }
   Pending* pending = here.pending.find(key);
   if (!pending->waiters) pending->waiters = std::make_unique<std::vector<Waiter>>();
-  pending->waiters->push_back(waiter);
+  pending->waiters->push_back(waiter ? waiter() : Waiter());
   return Room::kFull;
 }
 

@@ -35,6 +35,8 @@ struct AttemptFacts {
 // Called once, when it is worth to call reserve() again, from any thread that calls the engine and
 // with none of its locks held: it does no more than post. It may come after the attempt is over.
 using Waiter = std::function<void()>;
+// Makes one; asked with kWait only, which is rare. Empty: nobody is to be woken.
+using WaiterSource = std::function<Waiter()>;
 
 enum class Verdict {
   kAllow,     // verify, then settle()
@@ -185,15 +187,15 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   // Decides an attempt and, with kAllow, counts it in advance, so that parallel attempts cannot
-  // pass a limit together. `waiter` is copied with kWait only.
-  [[nodiscard]] Decision reserve(const AttemptFacts& facts, Time now, const Waiter& waiter);
+  // pass a limit together.
+  [[nodiscard]] Decision reserve(const AttemptFacts& facts, Time now, const WaiterSource& waiter);
 
   // A passdb maps the name sent to the account `account`: counts the attempt there too. kAllow and
   // `ticket` goes on; kRefuse, and the ticket is over; kWait, and the ticket stays as it was, to be
   // asked again. Not needed if the names are equal; an empty ticket is allowed. In observe mode the
   // `would` found here comes with settle().
   [[nodiscard]] Decision admit_account(Ticket& ticket, std::string_view account, Time now,
-                                       const Waiter& waiter);
+                                       const WaiterSource& waiter);
 
   // The attempt is verified; the ticket is over. Call it for a cancelled attempt too. An empty
   // ticket settles nothing. `recognised` names a credential that is no guess (a revoked code, an
@@ -215,8 +217,8 @@ class Engine {
   std::optional<NewLock> learn(const Change& change, Time now);
   // Another host's administrator has cleared the subject with this key.
   void forget(uint64_t subject, Time now);
-  // A rule has tripped elsewhere without a lock here (observe mode): its events are used up. `key` is
-  // that of the rule and subject.
+  // A rule has tripped elsewhere without a lock here (observe mode): its events are used up. `key`
+  // is that of the rule and subject.
   void use_up(uint64_t key);
   // A success elsewhere gives back the failures of the network with this tag.
   void give_back(uint64_t subject, uint32_t tag, Time now);

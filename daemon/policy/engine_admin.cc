@@ -313,11 +313,11 @@ Figures Engine::Impl::figures(Time now) const {
 Engine::Engine(Settings settings, const HashKey& key, Random& random, Journal* journal)
     : impl_(std::make_unique<Impl>(std::move(settings), key, random, journal)) {}
 Engine::~Engine() = default;
-Decision Engine::reserve(const AttemptFacts& facts, Time now, const Waiter& waiter) {
+Decision Engine::reserve(const AttemptFacts& facts, Time now, const WaiterSource& waiter) {
   return impl_->reserve(facts, now, waiter);
 }
 Decision Engine::admit_account(Ticket& ticket, std::string_view account, Time now,
-                               const Waiter& waiter) {
+                               const WaiterSource& waiter) {
   if (!ticket) return {};
   return impl_->admit_account(ticket, account, now, waiter);
 }

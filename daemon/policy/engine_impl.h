@@ -3,6 +3,7 @@
 
 #include <array>
 #include <atomic>
+#include <boost/container/small_vector.hpp>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -51,7 +52,8 @@ struct Ticket::Body {
   uint64_t serial = 0;               // names the attempt to other hosts; 0: to none
   Duration delayed{};                // what a delay rule wants …
   std::optional<Hit> delay;          // … and which
-  std::vector<Hold> holds;
+  // As many as usual presets have groups of rules.
+  boost::container::small_vector<Hold, 6> holds;
 
   // Whether a rule of this kind can count the attempt at all.
   [[nodiscard]] bool is_visible_to(Count count) const {
@@ -106,8 +108,9 @@ class Engine::Impl {
   Impl(Settings settings, const HashKey& key, Random& random, Journal* journal);
 
   // engine.cc
-  Decision reserve(const AttemptFacts& facts, Time now, const Waiter& waiter);
-  Decision admit_account(Ticket& ticket, std::string_view account, Time now, const Waiter& waiter);
+  Decision reserve(const AttemptFacts& facts, Time now, const WaiterSource& waiter);
+  Decision admit_account(Ticket& ticket, std::string_view account, Time now,
+                         const WaiterSource& waiter);
   // Gives back the reservations of body.holds[from] and later, and forgets these.
   void give_back(Body& body, size_t from = 0);
 
@@ -160,17 +163,17 @@ class Engine::Impl {
   Stripe& stripe(uint64_t subject) const { return stripes_[subject & stripe_mask_]; }
 
   // engine.cc
-  Decision decide(std::unique_ptr<Body>& body, bool account, Time now, const Waiter& waiter);
+  Decision decide(std::unique_ptr<Body>& body, bool account, Time now, const WaiterSource& waiter);
   void refuse(Body& body, bool account, Refusal refusal, Time now, Decision& decision);
-  Room take(Body& body, bool account, Time now, const Waiter& waiter, Refusal& refusal);
+  Room take(Body& body, bool account, Time now, const WaiterSource& waiter, Refusal& refusal);
   static uint64_t rules_for(const Body& body, const Group& group, bool account);
-  Room enter(Body& body, Hold& hold, Time now, bool only_look, const Waiter& waiter,
+  Room enter(Body& body, Hold& hold, Time now, bool only_look, const WaiterSource& waiter,
              Refusal& refusal);
   bool is_struck(Stripe& stripe, Body& body, const Hold& hold, const CompiledRule& rule, Time now,
                  Refusal& refusal);
   Need need_of(Stripe& stripe, const Body& body, const Hold& hold, const CompiledRule& rule,
                Time now);
-  Room park(Stripe& stripe, uint64_t key, const Waiter& waiter);
+  Room park(Stripe& stripe, uint64_t key, const WaiterSource& waiter);
   void release(Stripe& stripe, const Body& body, const Hold& hold, const CompiledRule& rule,
                Wakes& wakes);
   void wake(Wakes& wakes);

@@ -15,12 +15,11 @@ AnswerBook::~AnswerBook() {
 }
 
 AnswerBook::Begun AnswerBook::begin(std::shared_ptr<const Settings> settings,
-                                    AttemptRequest request, Now now) {
+                                    AttemptRequest&& request, Now now) {
   const uint64_t key = ++last_key_;
   auto attempt = std::make_shared<Attempt>(services_, std::move(settings),
-                                           Attempt::Origin{mailbox_, key, connection_},
-                                           std::move(request), now);
-  std::optional<Answer> answer = attempt->begin();
+                                           Attempt::Origin{mailbox_, key, connection_}, now);
+  std::optional<Answer> answer = attempt->begin(std::move(request));
   if (answer) return settle(key, std::move(*answer), now);
   const Mono due = attempt->answer_by();
   const auto entry = entries_.emplace(key, Entry{due, std::move(attempt), {}, {}}).first;

@@ -33,7 +33,7 @@ class AnswerBook {
     uint64_t key;
     std::optional<Answer> answer;
   };
-  [[nodiscard]] Begun begin(std::shared_ptr<const Settings> settings, AttemptRequest request,
+  [[nodiscard]] Begun begin(std::shared_ptr<const Settings> settings, AttemptRequest&& request,
                             Now now);
 
   // Holds back an answer that is there already; as begin().

@@ -47,8 +47,10 @@ milliseconds jittered(milliseconds delay, Random& random) {
   return delay * 4 / 5 + milliseconds(random.below(spread + 1));
 }
 
-AuthEvent event_of(const ClientFacts& client, Now now) {
-  AuthEvent event;
+// An event of the client's, to be filled in where it stands: it has a dozen strings.
+Event event_of(const ClientFacts& client, Now now) {
+  Event made(std::in_place_type<AuthEvent>);
+  AuthEvent& event = std::get<AuthEvent>(made);
   event.ts = now.wall;
   // An address that was written without a colon is canonical as it is.
   const bool is_canonical =
@@ -59,7 +61,7 @@ AuthEvent event_of(const ClientFacts& client, Now now) {
   event.secured = client.secured;
   event.listener = client.listener;
   event.session = client.session;
-  return event;
+  return made;
 }
 
 // To the policy's clock, which may stand apart from the calendar's by what that was set meanwhile.
@@ -67,9 +69,9 @@ Wall as_policy_time(std::chrono::system_clock::time_point at, Now now) {
   return std::chrono::floor<microseconds>(at) + (now.policy - now.wall);
 }
 
-void record(AttemptServices& services, AuthEvent event) {
-  services.metrics.count(event);
-  services.audit.write(std::move(event));
+void record(AttemptServices& services, const Event& event) {
+  services.metrics.count(std::get<AuthEvent>(event));
+  services.audit.write(event);
 }
 
 }  // namespace
@@ -103,40 +105,37 @@ class Attempt::DeviceJob final : public QueuedCheck {
 };
 
 Attempt::Attempt(AttemptServices& services, std::shared_ptr<const Settings> settings, Origin origin,
-                 AttemptRequest request, Now arrived)
+                 Now arrived)
     : services_(services),
       settings_(std::move(settings)),
       origin_(std::move(origin)),
-      client_(std::move(request.client)),
-      authcid_(std::move(request.authcid)),
-      authzid_(std::move(request.authzid)),
       arrived_(arrived),
-      loop_thread_(std::this_thread::get_id()) {
+      loop_thread_(std::this_thread::get_id()) {}
+
+std::optional<Answer> Attempt::begin(AttemptRequest&& request) {
+  client_ = std::move(request.client);
+  std::optional<std::string> username = normalise_username(request.authcid, settings_->usernames);
+  if (!username) {
+    return refuse_exchange(services_, *settings_, client_, request.authcid, AuthCause::kMalformed,
+                           arrived_);
+  }
+  question_.username = *std::move(username);
+  // Nobody here may act for another. Asked for another's name the password is not even looked at,
+  // so the answer tells nothing of it.
+  if (!request.authzid.empty() &&
+      normalise_username(request.authzid, settings_->usernames) != question_.username) {
+    return refuse_exchange(services_, *settings_, client_, question_.username,
+                           AuthCause::kBadCredential, arrived_);
+  }
   question_.rip = client_.rip;
   question_.lip = client_.lip;
   question_.service = client_.service;
   question_.credential = std::move(request.credential);
-  question_.now = arrived.mono;
-  question_.wall = arrived.wall;
+  question_.now = arrived_.mono;
+  question_.wall = arrived_.wall;
   question_.deadline = answer_by();
   question_.main_password_only = request.main_password_only;
   question_.admit_account = [this](const std::string& account) { return admit_account(account); };
-}
-
-std::optional<Answer> Attempt::begin() {
-  const std::optional<std::string> username = normalise_username(authcid_, settings_->usernames);
-  if (!username) {
-    return refuse_exchange(services_, *settings_, client_, authcid_, AuthCause::kMalformed,
-                           arrived_);
-  }
-  question_.username = *username;
-  // Nobody here may act for another. Asked for another's name the password is not even looked at,
-  // so the answer tells nothing of it.
-  if (!authzid_.empty() &&
-      normalise_username(authzid_, settings_->usernames) != question_.username) {
-    return refuse_exchange(services_, *settings_, client_, question_.username,
-                           AuthCause::kBadCredential, arrived_);
-  }
   return reserve(arrived_);
 }
 
@@ -176,7 +175,7 @@ bool Attempt::ask_others(bool account) {
 // On the thread that brings the answer; the session's goes on. Unless it has forgotten the attempt:
 // that is counted, so it is decided all the same.
 void Attempt::on_others(policy::SharedReply reply) {
-  reply_ = std::move(reply);
+  reply_ = std::make_unique<policy::SharedReply>(std::move(reply));
   others_.store(Others::kAnswered, std::memory_order_release);
   const auto box = weak_from_this().use_count() > 1 ? origin_.mailbox.lock() : nullptr;
   if (box) return box->wake(origin_.key);
@@ -185,7 +184,7 @@ void Attempt::on_others(policy::SharedReply reply) {
 
 std::optional<Answer> Attempt::join(bool account, Now now) {
   others_.store(Others::kNotAsked, std::memory_order_release);
-  decision_ = services_.policy.join(ticket_, reply_, account, now.policy);
+  decision_ = services_.policy.join(ticket_, *reply_, account, now.policy);
   if (claimed_.load(std::memory_order_acquire)) {
     tell_others(std::move(decision_.shared));
     if (ticket_) (void)settle(policy::Outcome::kOurTrouble, now);
@@ -213,16 +212,19 @@ std::optional<Answer> Attempt::reserve(Now now) {
       question_.username, client_.rip,
       password != nullptr ? std::optional(password->password.reveal()) : std::nullopt,
       device_used_ != Wall{} ? std::optional(device_used_) : std::nullopt};
-  const policy::Waiter waiter = [mailbox = origin_.mailbox, key = origin_.key] {
-    if (const auto box = mailbox.lock()) box->wake(key);
-  };
-  decision_ = services_.policy.reserve(facts, now.policy, waiter);
+  decision_ = services_.policy.reserve(facts, now.policy, [this] { return waiter(); });
   if (decision_.verdict == policy::Verdict::kAllow) {
     ticket_ = std::move(decision_.ticket);
     const bool is_device_first = decision_.would && may_be_spared_device();
     if (!is_device_first && ask_others(false)) return std::nullopt;
   }
   return go_on(now);
+}
+
+policy::Waiter Attempt::waiter() const {
+  return [mailbox = origin_.mailbox, key = origin_.key] {
+    if (const auto box = mailbox.lock()) box->wake(key);
+  };
 }
 
 std::optional<Answer> Attempt::go_on(Now now) {
@@ -249,10 +251,11 @@ std::optional<Answer> Attempt::go_on(Now now) {
 
 std::optional<Answer> Attempt::refuse(Now now) {
   if (!claim()) return std::nullopt;
-  AuthEvent refused = event(AuthOutcome::kRefused, cause_of(decision_.hit->cause), now);
+  Event written = event(AuthOutcome::kRefused, cause_of(decision_.hit->cause), now);
+  AuthEvent& refused = std::get<AuthEvent>(written);
   refused.rule = decision_.hit->rule;
   refused.subject = decision_.hit->subject;
-  record(services_, std::move(refused));
+  record(services_, written);
   Answer answer = fail_answer(decision_.hold, true);
   if (decision_.answer == policy::Answer::kTemporary) answer.kind = AnswerKind::kTemporary;
   const bool on_loop = std::this_thread::get_id() == loop_thread_;
@@ -324,12 +327,9 @@ void Attempt::run_check() {
 
 bool Attempt::admit_account(const std::string& account) {
   if (account == question_.username || account == account_) return true;
-  const policy::Waiter waiter = [mailbox = origin_.mailbox, key = origin_.key] {
-    if (const auto box = mailbox.lock()) box->wake(key);
-  };
   account_wait_.store(AccountWait::kAsked, std::memory_order_release);
-  policy::Decision decision =
-      services_.policy.admit_account(ticket_, account, services_.time.read().policy, waiter);
+  policy::Decision decision = services_.policy.admit_account(
+      ticket_, account, services_.time.read().policy, [this] { return waiter(); });
   switch (decision.verdict) {
     case policy::Verdict::kAllow:
       asked_account_ = account;
@@ -349,7 +349,7 @@ bool Attempt::admit_account(const std::string& account) {
   return false;
 }
 
-void Attempt::on_checked(passdb::CheckResult result) {
+void Attempt::on_checked(passdb::CheckResult&& result) {
   using Outcome = passdb::CheckResult::Outcome;
   if (result.outcome == Outcome::kRefused && !account_refused_) {  // until retry()
     AccountWait wait = AccountWait::kAsked;
@@ -368,12 +368,17 @@ void Attempt::on_checked(passdb::CheckResult result) {
   }
   policy::Outcome counted = policy::Outcome::kOurTrouble;
   uint64_t journalled = 0;
-  AuthEvent decided;
+  Event written = event(AuthOutcome::kTemporary, std::nullopt, now);
+  AuthEvent& decided = std::get<AuthEvent>(written);
+  const auto is = [&decided](AuthOutcome outcome, std::optional<AuthCause> cause) {
+    decided.outcome = outcome;
+    decided.cause = cause;
+  };
   Answer answer{AnswerKind::kTemporary, {}, now.mono};
   switch (result.outcome) {
     case Outcome::kOk:
       counted = policy::Outcome::kSuccess;
-      decided = event(AuthOutcome::kOk, std::nullopt, now);
+      is(AuthOutcome::kOk, std::nullopt);
       settings_->verifier->note_use(question_, result);
       decided.credential = std::move(result.credential);
       answer.kind = AnswerKind::kOk;
@@ -382,26 +387,26 @@ void Attempt::on_checked(passdb::CheckResult result) {
       break;
     case Outcome::kBadCredential:
       counted = policy::Outcome::kBadCredential;
-      decided = event(AuthOutcome::kFail, AuthCause::kBadCredential, now);
+      is(AuthOutcome::kFail, AuthCause::kBadCredential);
       break;
     case Outcome::kUnknownUser:
       counted = policy::Outcome::kUnknownUser;
-      decided = event(AuthOutcome::kFail, AuthCause::kUnknownUser, now);
+      is(AuthOutcome::kFail, AuthCause::kUnknownUser);
       break;
     case Outcome::kDisabled:
       counted = policy::Outcome::kBadCredential;
-      decided = event(AuthOutcome::kFail, AuthCause::kDisabled, now);
+      is(AuthOutcome::kFail, AuthCause::kDisabled);
       break;
     case Outcome::kUnavailable:
-      decided = event(AuthOutcome::kTemporary, AuthCause::kPassdbDown, now);
+      is(AuthOutcome::kTemporary, AuthCause::kPassdbDown);
       break;
     case Outcome::kRefused: {
       const policy::Decision& refusal = *account_refused_;
       if (refusal.verdict == policy::Verdict::kOverload) {
-        decided = event(AuthOutcome::kTemporary, AuthCause::kOverload, now);
+        is(AuthOutcome::kTemporary, AuthCause::kOverload);
         break;
       }
-      decided = event(AuthOutcome::kRefused, cause_of(refusal.hit->cause), now);
+      is(AuthOutcome::kRefused, cause_of(refusal.hit->cause));
       decided.rule = refusal.hit->rule;
       decided.subject = refusal.hit->subject;
       answer = fail_answer(refusal.hold, true);
@@ -440,7 +445,7 @@ void Attempt::on_checked(passdb::CheckResult result) {
     }
   }
   const bool is_new_guess = !decided.repeat && decided.outcome == AuthOutcome::kFail;
-  record(services_, std::move(decided));
+  record(services_, written);
   if (answer.kind == AnswerKind::kTemporary) answer.user = question_.username;
   answer_when_durable(std::move(answer), journalled);
   if (result.spent) note_spent(result.account, *result.spent, now);
@@ -486,7 +491,7 @@ std::optional<Answer> Attempt::time_out(Now now) {
   // A disk that hangs is like one that fails: the lock holds in memory, and no mail server waits
   // past its patience.
   if (waits_for_disk_.load(std::memory_order_acquire) && is_undelivered()) {
-    return std::move(undelivered_);
+    return std::move(*undelivered_);
   }
   return std::nullopt;
 }
@@ -495,10 +500,10 @@ void Attempt::answer_when_durable(Answer answer, uint64_t journalled) {
   if (journalled == 0 || services_.durability.is_durable(journalled)) {
     return deliver(std::move(answer));
   }
-  undelivered_ = std::move(answer);
+  undelivered_ = std::make_unique<Answer>(std::move(answer));
   waits_for_disk_.store(true, std::memory_order_release);
   services_.durability.when_durable(journalled, [self = shared_from_this()] {
-    if (self->is_undelivered()) self->deliver(std::move(self->undelivered_));
+    if (self->is_undelivered()) self->deliver(std::move(*self->undelivered_));
   });
 }
 
@@ -510,13 +515,14 @@ void Attempt::deliver(Answer answer) {
   }
 }
 
-AuthEvent Attempt::event(AuthOutcome outcome, std::optional<AuthCause> cause, Now now) const {
-  AuthEvent event = event_of(client_, now);
+Event Attempt::event(AuthOutcome outcome, std::optional<AuthCause> cause, Now now) const {
+  Event made = event_of(client_, now);
+  AuthEvent& event = std::get<AuthEvent>(made);
   event.outcome = outcome;
   event.cause = cause;
   event.user = question_.username;
   event.took = std::chrono::duration_cast<microseconds>(now.mono - arrived_.mono);
-  return event;
+  return made;
 }
 
 Answer Attempt::fail_answer(milliseconds hold, bool is_delayed) {
@@ -533,11 +539,12 @@ Mono Attempt::held(milliseconds hold) const {
 Answer refuse_exchange(AttemptServices& services, const Settings& settings,
                        const ClientFacts& client, std::string_view authcid, AuthCause cause,
                        Now now) {
-  AuthEvent event = event_of(client, now);
+  Event refused = event_of(client, now);
+  AuthEvent& event = std::get<AuthEvent>(refused);
   event.outcome = AuthOutcome::kFail;
   event.cause = cause;
   event.user = authcid;
-  record(services, std::move(event));
+  record(services, refused);
   milliseconds hold{0};
   if (!services.policy.is_trusted(client.rip)) {
     hold = std::min(jittered(settings.failure_delay, services.random), settings.max_hold);

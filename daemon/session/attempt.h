@@ -88,11 +88,11 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   };
 
   Attempt(AttemptServices& services, std::shared_ptr<const Settings> settings, Origin origin,
-          AttemptRequest request, Now arrived);
+          Now arrived);
 
   // Begins. The answer if there is one already; nullopt: it will be delivered to the mailbox.
   // Called once, on the session's event loop.
-  [[nodiscard]] std::optional<Answer> begin();
+  [[nodiscard]] std::optional<Answer> begin(AttemptRequest&& request);
 
   // After Mailbox::wake(): what begin() does, on the same loop.
   [[nodiscard]] std::optional<Answer> retry(Now now);
@@ -109,6 +109,8 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   class DeviceJob;
 
   [[nodiscard]] std::optional<Answer> reserve(Now now);
+  // Wakes the session when others have settled.
+  [[nodiscard]] policy::Waiter waiter() const;
   // What the policy has decided, here or together with other hosts: decision_.
   [[nodiscard]] std::optional<Answer> go_on(Now now);
   // Asks the hosts that count with us; false: there is nobody to ask, or nothing.
@@ -127,7 +129,7 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   void tell_others(policy::SharedSettlement settlement);
   policy::Settled settle(policy::Outcome outcome, Now now, std::string_view recognised = {});
   void run_check();
-  void on_checked(passdb::CheckResult result);
+  void on_checked(passdb::CheckResult&& result);
   // Tells whom it concerns that a known credential is still tried.
   void note_spent(const std::string& account, const passdb::Spent& spent, Now now);
   void on_overload();
@@ -136,7 +138,7 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
 
   [[nodiscard]] bool is_undelivered() { return !delivered_.exchange(true); }
   [[nodiscard]] bool claim() { return !claimed_.exchange(true, std::memory_order_acq_rel); }
-  [[nodiscard]] AuthEvent event(AuthOutcome outcome, std::optional<AuthCause> cause, Now now) const;
+  [[nodiscard]] Event event(AuthOutcome outcome, std::optional<AuthCause> cause, Now now) const;
   [[nodiscard]] Answer fail_answer(std::chrono::milliseconds hold, bool is_delayed);
   [[nodiscard]] Mono held(std::chrono::milliseconds hold) const;
   void deliver(Answer answer);
@@ -145,8 +147,6 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   std::shared_ptr<const Settings> settings_;
   Origin origin_;
   ClientFacts client_;
-  std::string authcid_;
-  std::string authzid_;
   Now arrived_;
   passdb::CheckRequest question_;  // its username is the normalised one
   policy::Ticket ticket_;
@@ -160,14 +160,14 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   // What other hosts say: set before others_ becomes kAnswered.
   enum class Others : uint8_t { kNotAsked, kAsked, kAnswered };
   std::atomic<Others> others_{Others::kNotAsked};
-  policy::SharedReply reply_;
+  std::unique_ptr<policy::SharedReply> reply_;
   std::string asked_account_;  // admitted if they say so
   bool device_asked_ = false;
   Wall device_used_{};  // as AttemptFacts has it; the epoch: never
   // Who answers: the check, or the clock at answer_by().
   std::atomic<bool> claimed_{false};
   // An answer that waits for a disk: set before `waits_for_disk_`, then of whoever delivers it.
-  Answer undelivered_;
+  std::unique_ptr<Answer> undelivered_;
   std::atomic<bool> waits_for_disk_{false};
   std::atomic<bool> delivered_{false};
   // Set while begin() or retry() runs, read on its thread only: an answer found meanwhile is

@@ -10,6 +10,7 @@ namespace {
 
 dovecot::ServerHandshake handshake(const SessionParts& parts) {
   dovecot::ServerHandshake handshake;
+  handshake.mechanisms.reserve(parts.settings->mechanisms.offered().size());
   for (const sasl::MechanismInfo& info : parts.settings->mechanisms.offered()) {
     dovecot::MechanismOffer offer;
     offer.name = info.name;
@@ -80,21 +81,22 @@ void DovecotSession::receive(std::string_view bytes, Now now) {
   }
 }
 
-void DovecotSession::take(dovecot::AuthRequest request, Now now) {
+void DovecotSession::take(dovecot::AuthRequest&& request, Now now) {
   if (settings_ != parts_.settings) {
     settings_ = parts_.settings;
     listener_ = settings_->listener(parts_.listener);
   }
   const Settings& settings = *settings_;
   Exchange exchange;
-  exchange.client = {.listener = listener_.name,
-                     .mechanism = std::move(request.mechanism),
-                     .service = std::move(request.service),
-                     .session = std::move(request.session),
-                     .rip_text = std::move(request.rip_text),
-                     .rip = request.rip,
-                     .lip = request.lip,
-                     .secured = secured_of(request.secured)};
+  ClientFacts& client = exchange.client;
+  client.listener = listener_.name;
+  client.mechanism = std::move(request.mechanism);
+  client.service = std::move(request.service);
+  client.session = std::move(request.session);
+  client.rip_text = std::move(request.rip_text);
+  client.rip = request.rip;
+  client.lip = request.lip;
+  client.secured = secured_of(request.secured);
   const sasl::MechanismInfo* const info = settings.mechanisms.find(exchange.client.mechanism);
   if (info == nullptr) {
     return refuse(request.id, exchange.client, {}, AuthCause::kMechanism, now);
@@ -109,8 +111,7 @@ void DovecotSession::take(dovecot::AuthRequest request, Now now) {
   exchange.expires = now.mono + kExchangeLifetime;
   std::optional<std::string_view> initial;
   if (request.initial_response) initial = request.initial_response->reveal();
-  sasl::Step first = exchange.mechanism->start(initial);
-  step(request.id, std::move(exchange), std::move(first), now);
+  step(request.id, std::move(exchange), exchange.mechanism->start(initial), now);
 }
 
 void DovecotSession::take(const dovecot::ContinueRequest& request, Now now) {
@@ -118,8 +119,8 @@ void DovecotSession::take(const dovecot::ContinueRequest& request, Now now) {
   if (found == exchanges_.end()) return;
   Exchange exchange = std::move(found->second);
   exchanges_.erase(found);
-  sasl::Step next = exchange.mechanism->respond(request.response.reveal());
-  step(request.id, std::move(exchange), std::move(next), now);
+  step(request.id, std::move(exchange), exchange.mechanism->respond(request.response.reveal()),
+       now);
 }
 
 void DovecotSession::take(const dovecot::CancelRequest& request, Now) {
@@ -142,7 +143,7 @@ void DovecotSession::take(const dovecot::ProtocolError& error, Now) {
   closing_ = true;
 }
 
-void DovecotSession::step(uint32_t id, Exchange exchange, sasl::Step step, Now now) {
+void DovecotSession::step(uint32_t id, Exchange&& exchange, sasl::Step&& step, Now now) {
   if (const auto* const challenge = std::get_if<sasl::Challenge>(&step)) {
     server_.challenge(id, challenge->bytes, exchange.mechanism->authcid());
     if (!expiry_check_) expiry_check_ = exchange.expires;
@@ -154,7 +155,7 @@ void DovecotSession::step(uint32_t id, Exchange exchange, sasl::Step step, Now n
     attempt(id, std::move(exchange), std::move(request), now);
   } else if (auto* const cram = std::get_if<sasl::VerifyCramMd5>(&step)) {
     AttemptRequest request{
-        exchange.client,
+        std::move(exchange.client),
         std::move(cram->authcid),
         {},
         passdb::CramMd5Credential{std::move(cram->challenge), std::move(cram->digest)}};
@@ -165,7 +166,7 @@ void DovecotSession::step(uint32_t id, Exchange exchange, sasl::Step step, Now n
   // Success comes of verdict() only, see conclude().
 }
 
-void DovecotSession::attempt(uint32_t id, Exchange exchange, AttemptRequest request, Now now) {
+void DovecotSession::attempt(uint32_t id, Exchange&& exchange, AttemptRequest&& request, Now now) {
   AnswerBook::Begun begun = book_.begin(settings_, std::move(request), now);
   if (begun.answer) return conclude(id, exchange, *begun.answer);
   wait_for(id, std::move(exchange), begun.key);
@@ -181,7 +182,7 @@ void DovecotSession::refuse(uint32_t id, const ClientFacts& client, std::string_
   wait_for(id, std::move(exchange), begun.key);
 }
 
-void DovecotSession::wait_for(uint32_t id, Exchange exchange, uint64_t key) {
+void DovecotSession::wait_for(uint32_t id, Exchange&& exchange, uint64_t key) {
   exchange.key = key;
   ids_.emplace(key, id);
   exchanges_.insert_or_assign(id, std::move(exchange));

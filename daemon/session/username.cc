@@ -18,10 +18,10 @@ std::optional<std::string> normalise_username(std::string_view raw, const Userna
 
   std::string name;
   name.reserve(raw.size() + 1 + rules.default_domain.size());
-  for (char c : raw) {
+  name = raw;
+  for (char& c : name) {
     if (rules.lowercase && c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    if (!rules.allowed.test(static_cast<uint8_t>(c))) return std::nullopt;
-    name.push_back(c);
+    if (!rules.allowed[static_cast<uint8_t>(c)]) return std::nullopt;
   }
   if (!rules.default_domain.empty() && name.find('@') == std::string::npos) {
     name.append(1, '@').append(rules.default_domain);

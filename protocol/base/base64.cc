@@ -21,29 +21,39 @@ constexpr std::array<uint8_t, 256> kValueOf = [] {
 
 // Decodes digits that carry no padding. A lone digit, or unused bits that are not zero, would give
 // one value two spellings.
-bool decode_digits(std::string_view digits, std::string& out) {
-  if (digits.size() % 4 == 1) return false;
-  out.resize(digits.size() * 3 / 4);  // written by pointer: every login decodes one or two
-  char* to = out.data();
-  uint32_t bits = 0;
-  int count = 0;
-  for (const char c : digits) {
-    const uint8_t value = kValueOf[static_cast<uint8_t>(c)];
-    if (value == kForeign) return false;
-    bits = bits << 6 | value;
-    count += 6;
-    if (count >= 8) {
-      count -= 8;
-      *to++ = static_cast<char>(bits >> count & 0xff);
-    }
+//
+// `to` has room for decoded_size(digits).
+bool decode_digits(std::string_view digits, char* to) {
+  const auto value_of = [&digits](size_t i) {
+    return uint32_t{kValueOf[static_cast<uint8_t>(digits[i])]};
+  };
+  size_t i = 0;
+  for (; i + 4 <= digits.size(); i += 4) {
+    const uint32_t a = value_of(i), b = value_of(i + 1), c = value_of(i + 2), d = value_of(i + 3);
+    if ((a | b | c | d) > 63) return false;
+    const uint32_t bits = a << 18 | b << 12 | c << 6 | d;
+    *to++ = static_cast<char>(bits >> 16);
+    *to++ = static_cast<char>(bits >> 8 & 0xff);
+    *to++ = static_cast<char>(bits & 0xff);
   }
-  return (bits & ((1u << count) - 1)) == 0;
+  const size_t left = digits.size() - i;
+  if (left == 0) return true;
+  if (left == 1) return false;
+  const uint32_t a = value_of(i), b = value_of(i + 1), c = left == 3 ? value_of(i + 2) : 0;
+  if ((a | b | c) > 63) return false;
+  const uint32_t bits = a << 12 | b << 6 | c;
+  *to++ = static_cast<char>(bits >> 10);
+  if (left == 3) *to++ = static_cast<char>(bits >> 2 & 0xff);
+  return (bits & (left == 3 ? 0x3u : 0x3ffu)) == 0;
 }
 
-bool decode_padded(std::string_view text, std::string& out) {
-  if (text.size() % 4 != 0) return false;
+size_t decoded_size(std::string_view digits) { return digits.size() * 3 / 4; }
+
+// The digits of a text with its padding; nullopt: their number cannot be right.
+std::optional<std::string_view> without_padding(std::string_view text) {
+  if (text.size() % 4 != 0) return std::nullopt;
   for (int i = 0; i < 2 && text.ends_with('='); ++i) text.remove_suffix(1);
-  return decode_digits(text, out);
+  return text;
 }
 
 int hex_value(char c) {
@@ -56,62 +66,61 @@ int hex_value(char c) {
 }  // namespace
 
 std::string base64_encode(std::string_view bytes) {
-  std::string out;
-  out.reserve((bytes.size() + 2) / 3 * 4);
-  for (size_t i = 0; i < bytes.size(); i += 3) {
+  std::string out((bytes.size() + 2) / 3 * 4, '=');
+  char* to = out.data();
+  for (size_t i = 0; i < bytes.size(); i += 3, to += 4) {
     const size_t left = bytes.size() - i;
-    uint32_t bits = 0;
-    for (size_t j = 0; j < 3; ++j) {
-      bits = bits << 8 | (j < left ? static_cast<uint8_t>(bytes[i + j]) : 0);
-    }
-    out.push_back(kAlphabet[bits >> 18 & 63]);
-    out.push_back(kAlphabet[bits >> 12 & 63]);
-    out.push_back(left > 1 ? kAlphabet[bits >> 6 & 63] : '=');
-    out.push_back(left > 2 ? kAlphabet[bits & 63] : '=');
+    uint32_t bits = uint32_t{static_cast<uint8_t>(bytes[i])} << 16;
+    if (left > 1) bits |= uint32_t{static_cast<uint8_t>(bytes[i + 1])} << 8;
+    if (left > 2) bits |= static_cast<uint8_t>(bytes[i + 2]);
+    to[0] = kAlphabet[bits >> 18];
+    to[1] = kAlphabet[bits >> 12 & 63];
+    if (left > 1) to[2] = kAlphabet[bits >> 6 & 63];
+    if (left > 2) to[3] = kAlphabet[bits & 63];
   }
   return out;
 }
 
 std::optional<std::string> base64_decode(std::string_view text) {
-  std::string out;
-  if (!decode_padded(text, out)) return std::nullopt;
-  return out;
+  const auto digits = without_padding(text);
+  return digits ? base64_decode_unpadded(*digits) : std::nullopt;
 }
 
 std::optional<Secret> base64_decode_secret(std::string_view text) {
-  std::string out;
-  const bool valid = decode_padded(text, out);
-  Secret secret = Secret::take(out);
-  if (!valid) return std::nullopt;
+  const auto digits = without_padding(text);
+  if (!digits) return std::nullopt;
+  bool is_valid = false;
+  Secret secret =
+      Secret::made(decoded_size(*digits), [&](char* to) { is_valid = decode_digits(*digits, to); });
+  if (!is_valid) return std::nullopt;
   return secret;
 }
 
-std::optional<std::string> base64_decode_unpadded(std::string_view text) {
-  std::string out;
-  if (!decode_digits(text, out)) return std::nullopt;
+std::optional<std::string> base64_decode_unpadded(std::string_view digits) {
+  std::string out(decoded_size(digits), '\0');
+  if (!decode_digits(digits, out.data())) return std::nullopt;
   return out;
 }
 
 std::string hex_encode(std::string_view bytes) {
   constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string out;
-  out.reserve(bytes.size() * 2);
+  std::string out(bytes.size() * 2, '\0');
+  char* to = out.data();
   for (const char c : bytes) {
-    out.push_back(kDigits[static_cast<uint8_t>(c) >> 4]);
-    out.push_back(kDigits[static_cast<uint8_t>(c) & 15]);
+    *to++ = kDigits[static_cast<uint8_t>(c) >> 4];
+    *to++ = kDigits[static_cast<uint8_t>(c) & 15];
   }
   return out;
 }
 
 std::optional<std::string> hex_decode(std::string_view text) {
   if (text.size() % 2 != 0) return std::nullopt;
-  std::string out;
-  out.reserve(text.size() / 2);
-  for (size_t i = 0; i < text.size(); i += 2) {
-    const int high = hex_value(text[i]);
-    const int low = hex_value(text[i + 1]);
+  std::string out(text.size() / 2, '\0');
+  for (size_t i = 0; i < out.size(); ++i) {
+    const int high = hex_value(text[2 * i]);
+    const int low = hex_value(text[2 * i + 1]);
     if (high < 0 || low < 0) return std::nullopt;
-    out.push_back(static_cast<char>(high << 4 | low));
+    out[i] = static_cast<char>(high << 4 | low);
   }
   return out;
 }

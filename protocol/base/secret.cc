@@ -45,6 +45,7 @@ Secret& Secret::operator=(Secret&& other) noexcept {
 }
 
 void Secret::clear() noexcept {
+  if (!bytes_) return;
   wipe(bytes_.get(), size_);
   bytes_.reset();
   size_ = 0;

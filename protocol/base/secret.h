@@ -21,6 +21,15 @@ class Secret {
  public:
   Secret() noexcept = default;
   explicit Secret(std::string_view bytes);
+  // `write(char* to)` writes `size` bytes in place, or fewer if the secret is then dropped.
+  template <typename Write>
+  static Secret made(size_t size, Write write) {
+    Secret secret;
+    if (size != 0) secret.bytes_ = std::make_unique<char[]>(size);
+    secret.size_ = size;
+    write(secret.bytes_.get());
+    return secret;
+  }
   // Takes the bytes out of `bytes` and wipes it.
   static Secret take(std::string& bytes);
   ~Secret();

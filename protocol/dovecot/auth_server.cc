@@ -112,6 +112,7 @@ std::optional<Secret> decode_response(std::string_view text) {
 }
 
 constexpr size_t kUsualReply = 128;
+constexpr size_t kUsualHandshake = 384;
 
 bool is_sendable_user(std::string_view user) { return !user.empty() && user.size() <= kMaxUser; }
 
@@ -151,6 +152,7 @@ void append_fail(std::string& out, uint32_t id, const FailReply& reply, uint32_t
 }  // namespace
 
 AuthServer::AuthServer(const ServerHandshake& handshake) {
+  output_.reserve(kUsualHandshake);
   output_ += "VERSION\t";
   append_number(output_, kMajor);
   output_ += '\t';

@@ -28,8 +28,8 @@ class CodesSessionTest : public ::testing::Test {
     world_.passdb->add("alice", "{PLAIN}main");
     world_.set([this](Settings& settings) {
       std::vector<std::shared_ptr<passdb::Passdb>> chain = {world_.passdb};
-      settings.verifier = std::make_shared<const passdb::Verifier>(chain, world_, world_.random, 0ms,
-                                                                   passdb::CodeRules{book_, {}});
+      settings.verifier = std::make_shared<const passdb::Verifier>(
+          chain, world_, world_.random, 0ms, passdb::CodeRules{book_, {}});
     });
     open();
   }
@@ -70,9 +70,9 @@ class CodesSessionTest : public ::testing::Test {
     request.authcid = "alice";
     request.credential =
         passdb::CramMd5Credential{challenge, hmac(Hash::kMd5, password, challenge)};
-    const auto attempt = std::make_shared<Attempt>(
-        world_.services, world_.settings, Attempt::Origin{}, std::move(request), world_.now);
-    (void)attempt->begin();
+    const auto attempt =
+        std::make_shared<Attempt>(world_.services, world_.settings, Attempt::Origin{}, world_.now);
+    (void)attempt->begin(std::move(request));
     world_.workers.run_all();
     world_.advance(10min);
     return world_.audited.empty() ? "nothing" : world_.audited.front();

@@ -69,7 +69,7 @@ void ControlWorld::login(std::string_view user, std::string_view rip, bool right
   const std::string password =
       "password of " + std::to_string(now_.mono.time_since_epoch().count());
   const policy::AttemptFacts facts{user, IpAddress::parse(rip), password};
-  policy::Decision decision = engine_.reserve(facts, now_.policy, [] {});
+  policy::Decision decision = engine_.reserve(facts, now_.policy, {});
   if (decision.verdict == policy::Verdict::kAllow) {
     engine_.settle(std::move(decision.ticket),
                    right ? policy::Outcome::kSuccess : policy::Outcome::kBadCredential,

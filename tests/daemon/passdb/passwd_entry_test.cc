@@ -33,7 +33,10 @@ struct Read {
     EXPECT_TRUE(fields && *fields) << line;
     if (!fields || !*fields) return;
     const IdNames ids{{{"mail", 8}, {"root", 0}}, {{"mail", 12}}};
-    account = read_passwd_entry(**fields, asked, {"CRYPT", lowercase}, ids, &notes);
+    account.emplace();
+    if (!read_passwd_entry(**fields, asked, {"CRYPT", lowercase}, ids, &notes, *account)) {
+      account.reset();
+    }
   }
   std::string password() const {
     return account->credentials.empty() ? "" : std::string(account->credentials[0].reveal());

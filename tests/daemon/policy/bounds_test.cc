@@ -335,7 +335,8 @@ TEST(Threads, VerifyExactlyNWrongGuesses) {
           do {
             AttemptFacts facts{user, IpAddress::parse(rip), guess};
             woken = false;
-            decision = world.engine->reserve(facts, world.now, [&woken] { woken = true; });
+            decision = world.engine->reserve(
+                facts, world.now, [&woken] { return Waiter([&woken] { woken = true; }); });
             while (decision.verdict == Verdict::kWait && !woken) std::this_thread::yield();
           } while (decision.verdict == Verdict::kWait);
           if (decision.verdict != Verdict::kAllow) continue;

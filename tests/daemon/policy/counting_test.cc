@@ -117,7 +117,8 @@ TEST_F(EngineTest, AnAliasWaitsForTheAccountAndIsAskedAgain) {
   Decision alias = world().reserve({"ali", "x", kHome});
   int woken = 0;
   const auto admit = [&] {
-    return world().engine->admit_account(alias.ticket, "alice", world().now, [&] { ++woken; });
+    return world().engine->admit_account(alias.ticket, "alice", world().now,
+                                         [&] { return Waiter([&] { ++woken; }); });
   };
   EXPECT_EQ(admit().verdict, Verdict::kWait);
   EXPECT_TRUE(alias.ticket);

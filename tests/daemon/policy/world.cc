@@ -25,7 +25,7 @@ Decision World::reserve(const Login& login, const Waiter& waiter) {
   facts.user = login.user;
   facts.rip = IpAddress::parse(login.rip);
   if (login.shown) facts.password = login.password;
-  return engine->reserve(facts, now, waiter);
+  return engine->reserve(facts, now, [&waiter] { return waiter; });
 }
 
 Outcome World::verify(const Login& login) const {
