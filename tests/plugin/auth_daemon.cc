@@ -139,7 +139,7 @@ class AuthPeer {
         {"expired", dovecot::FailCode::kPassExpired}};
     ++seen_.verified;
     if (user == "silent") return;
-    if (user == "late") {
+    if (user == "late" && seen_.cancelled == 0) {
       late_[id] = user;
     } else if (user == "busy") {
       is_over_ = true;

@@ -17,7 +17,7 @@ namespace saslatch::plugin {
 //   tired, banned, disabled, expired   FAIL with temp_fail, authz_fail, user_disabled, pass_expired
 //   busy      the connection is closed in place of an answer
 //   silent    no answer
-//   late      no answer until some other request of the connection is cancelled
+//   late      no answer until some other request of the connection is or was cancelled
 //   mapped    OK with user=somebody@example.com
 //   nul       OK with a NUL byte in the name
 class AuthDaemon {

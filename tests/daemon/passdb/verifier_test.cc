@@ -456,15 +456,16 @@ TEST_F(VerifierTest, SpendsTheSameOnEveryFailure) {
   for (const char* name : {"unknown", "disabled", "no password", "damaged",
                            "nologin and nopassword", "foreign network"}) {
     const auto spent = cost(name);
-    EXPECT_GT(spent, usual / 3) << name;
-    EXPECT_LT(spent, usual * 3) << name;
+    // Without a hash it would be a thousandth; a loaded machine's caches make it up to twice as much.
+    EXPECT_GT(spent, usual / 10) << name;
+    EXPECT_LT(spent, usual * 10) << name;
   }
   first_->set("mapped", {slow}, [](Account& a) { a.name = "other"; });
   CheckRequest refused = password("mapped", "x");
   refused.admit_account = [](const std::string&) { return false; };
   const auto before = cpu_time();
   EXPECT_EQ(outcome(std::move(refused)), Outcome::kRefused);
-  EXPECT_LT(cpu_time() - before, usual / 3) << "a refusal hashed";
+  EXPECT_LT(cpu_time() - before, usual / 10) << "a refusal hashed";
 }
 
 TEST_F(VerifierTest, MayRunInlineOnlyWhatIsFast) {
