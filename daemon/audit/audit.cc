@@ -97,18 +97,27 @@ class Object {
   void put_time(WallTime time) {
     using namespace std::chrono;
     const auto micros = floor<microseconds>(time);
-    const auto day = floor<days>(micros);
+    const auto second = floor<seconds>(micros);
+    // Most lines are of the second of the line before.
+    thread_local auto written = sys_seconds::min();
+    thread_local char text[] = "\"0000-00-00T00:00:00.";
+    if (second != written) write_second(text, written = second);
+    put(text);
+    put_digits(out_.data() + at_, 6, static_cast<unsigned>((micros - second).count()));
+    at_ += 6;
+    put("Z\"");
+  }
+  static void write_second(char* to, std::chrono::sys_seconds second) {
+    using namespace std::chrono;
+    const auto day = floor<days>(second);
     const year_month_day date(day);
-    const hh_mm_ss clock(micros - day);
-    char* const to = out_.data() + at_;
-    put("\"0000-00-00T00:00:00.000000Z\"");
+    const hh_mm_ss clock(second - day);
     put_digits(to + 1, 4, static_cast<unsigned>(static_cast<int>(date.year())));
     put_digits(to + 6, 2, static_cast<unsigned>(date.month()));
     put_digits(to + 9, 2, static_cast<unsigned>(date.day()));
     put_digits(to + 12, 2, static_cast<unsigned>(clock.hours().count()));
     put_digits(to + 15, 2, static_cast<unsigned>(clock.minutes().count()));
     put_digits(to + 18, 2, static_cast<unsigned>(clock.seconds().count()));
-    put_digits(to + 21, 6, static_cast<unsigned>(clock.subseconds().count()));
   }
 
   std::string& out_;

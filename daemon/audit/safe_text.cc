@@ -76,7 +76,9 @@ char* put_json_string(std::string_view text, char* to) {
   size_t at = 0;
   while (true) {
     // Nearly every text is plain to its end.
-    while (at < end && kPlain[static_cast<uint8_t>(text[at])]) *to++ = text[at++];
+    const size_t begin = at;
+    while (at < end && kPlain[static_cast<uint8_t>(text[at])]) ++at;
+    to = put(text.substr(begin, at - begin), to);
     if (at >= end) break;
     const Character c = first_character(text.substr(at));
     if (at + c.size > kMaxAuditString) break;

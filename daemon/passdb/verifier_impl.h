@@ -3,6 +3,7 @@
 
 #include <array>
 #include <atomic>
+#include <boost/container/small_vector.hpp>
 #include <memory>
 #include <optional>
 #include <string>
@@ -93,7 +94,7 @@ class Verifier::Impl {
     std::optional<password::VerdictCache::Digest> verdict = {};  // where it may be in the cache
     bool is_known_right = false;                                 // it is
   };
-  using Parsed = std::vector<OneParsed>;
+  using Parsed = boost::container::small_vector<OneParsed, 1>;
   struct Proving;
 
   [[nodiscard]] Parsed parse_all(const CheckRequest& request, const Lookup& found) const;

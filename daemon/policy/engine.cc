@@ -136,7 +136,12 @@ void Engine::Impl::refuse(Body& body, bool account, Refusal refusal, Time now, D
     decision.would = std::move(refusal.hit);
     return;
   }
-  remember(body, now, refusal.hit.cause == Cause::kRate ? "rate" : "locked", refusal.hit.rule);
+  {
+    Stripe& mine = stripe(body.user_key);
+    const std::lock_guard guard(mine.mutex);
+    remember(mine, body, now, refusal.hit.cause == Cause::kRate ? "rate" : "locked",
+             refusal.hit.rule);
+  }
   decision.verdict = Verdict::kRefuse;
   decision.hit = std::move(refusal.hit);
   decision.answer = refusal.answer;

@@ -185,7 +185,8 @@ class Engine::Impl {
   std::optional<uint64_t> subject_of(const Group& group, const Body& body, bool account) const;
   bool is_familiar(const Stripe& stripe, uint64_t user_key, const std::optional<Network>& network,
                    const Settings& settings, Time now) const;
-  void remember(const Body& body, Time now, const char* outcome, const std::string& rule);
+  void remember(Stripe& stripe, const Body& body, Time now, const char* outcome,
+                const std::string& rule) const;
 
   // engine_settle.cc
   void settle_hold(Body& body, const Hold& hold, Outcome outcome, Time now, Settled& settled,
@@ -200,7 +201,7 @@ class Engine::Impl {
                           Time now);
   void trip(Stripe& stripe, const Body& body, const Hold& hold, const CompiledRule& rule, Time now,
             Settled& settled);
-  uint64_t make_familiar(uint64_t user_key, const Body& body, Time now);
+  uint64_t make_familiar(Stripe& stripe, uint64_t user_key, const Body& body, Time now);
 
   // engine_shared.cc
   static SharedRule shared_rule(const Body& body, const Hold& hold, const CompiledRule& rule);

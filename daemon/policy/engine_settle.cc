@@ -69,12 +69,21 @@ Settled Engine::Impl::settle(Body& body, Outcome outcome, Time now) {
     settled.shared.tag = body.tag;
     settled.shared.serial = body.serial;
   }
-  if (outcome == Outcome::kSuccess && !body.trusted && !body.user.empty()) {
-    settled.journalled = std::max(settled.journalled, make_familiar(body.user_key, body, now));
-    if (body.account_key != 0)
-      settled.journalled = std::max(settled.journalled, make_familiar(body.account_key, body, now));
+  const bool is_familiar_now = outcome == Outcome::kSuccess && !body.trusted && !body.user.empty();
+  if (is_familiar_now && body.account_key != 0) {
+    Stripe& theirs = stripe(body.account_key);
+    const std::lock_guard guard(theirs.mutex);
+    settled.journalled =
+        std::max(settled.journalled, make_familiar(theirs, body.account_key, body, now));
   }
-  remember(body, now, word_for(outcome), {});
+  {
+    Stripe& mine = stripe(body.user_key);
+    const std::lock_guard guard(mine.mutex);
+    if (is_familiar_now)
+      settled.journalled =
+          std::max(settled.journalled, make_familiar(mine, body.user_key, body, now));
+    remember(mine, body, now, word_for(outcome), {});
+  }
   wake(wakes);
   make_room(body.user_key, now);
   if (body.config->observes())
@@ -205,11 +214,9 @@ void Engine::Impl::give_back_failures(Stripe& here, uint64_t subject, const Comp
     touch(here, *window);
 }
 
-uint64_t Engine::Impl::make_familiar(uint64_t user_key, const Body& body, Time now) {
+uint64_t Engine::Impl::make_familiar(Stripe& here, uint64_t user_key, const Body& body, Time now) {
   const Settings& settings = *body.config->settings;
   if (settings.familiar_max == 0 || settings.familiar_for <= Duration(0)) return 0;
-  Stripe& here = stripe(user_key);
-  const std::lock_guard guard(here.mutex);
   Familiar& account = *here.familiar.insert(user_key).first;
   auto& places = account.places;
   auto place = std::find_if(places.begin(), places.end(), [&](const Familiar::Place& known) {

@@ -116,10 +116,8 @@ bool Engine::Impl::is_familiar(const Stripe& here, uint64_t user_key,
                      });
 }
 
-void Engine::Impl::remember(const Body& body, Time now, const char* outcome,
-                            const std::string& rule) {
-  Stripe& here = stripe(body.user_key);
-  const std::lock_guard guard(here.mutex);
+void Engine::Impl::remember(Stripe& here, const Body& body, Time now, const char* outcome,
+                            const std::string& rule) const {
   if (here.past.size() < past_per_stripe_) {
     here.past.emplace_back();
     here.next_past = here.past.size() - 1;

@@ -19,9 +19,12 @@ std::optional<std::string> normalise_username(std::string_view raw, const Userna
   std::string name;
   name.reserve(raw.size() + 1 + rules.default_domain.size());
   name = raw;
+  // Copies: a byte that is written might be one of theirs, as far as the compiler knows.
+  const bool lowercase = rules.lowercase;
+  const std::bitset<256> allowed = rules.allowed;
   for (char& c : name) {
-    if (rules.lowercase && c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    if (!rules.allowed[static_cast<uint8_t>(c)]) return std::nullopt;
+    if (lowercase && c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    if (!allowed[static_cast<uint8_t>(c)]) return std::nullopt;
   }
   if (!rules.default_domain.empty() && name.find('@') == std::string::npos) {
     name.append(1, '@').append(rules.default_domain);
