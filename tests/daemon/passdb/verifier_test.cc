@@ -456,7 +456,7 @@ TEST_F(VerifierTest, SpendsTheSameOnEveryFailure) {
   for (const char* name : {"unknown", "disabled", "no password", "damaged",
                            "nologin and nopassword", "foreign network"}) {
     const auto spent = cost(name);
-    // Without a hash it would be a thousandth; a loaded machine's caches make it up to twice as much.
+    // Without a hash it would be a thousandth; on a loaded machine a hash may take twice as much.
     EXPECT_GT(spent, usual / 10) << name;
     EXPECT_LT(spent, usual * 10) << name;
   }
