@@ -58,6 +58,13 @@ class NoJournal final : public Journal {
   uint64_t append(const Change& /*change*/) override { return 1; }
 };
 
+// Few subjects: every table is one stripe, and quickly made.
+Settings settings() {
+  Settings few;
+  few.max_subjects = 500;
+  return few;
+}
+
 const Login kLogins[] = {{"alice", "right", "192.0.2.1"},
                          {"alice", "one", "198.51.100.1"},
                          {"alice", "two", "198.51.100.1"},
@@ -67,7 +74,7 @@ const Login kLogins[] = {{"alice", "right", "192.0.2.1"},
 // The keys and the heads of counters, as an engine with these rules and this key makes them.
 std::vector<CounterRecord> known_counters() {
   NoJournal journal;
-  World world(rules(), {}, &journal);
+  World world(rules(), settings(), &journal);
   for (const Login& login : kLogins) (void)world.login(login);
   std::vector<CounterRecord> known = world.engine->take_changed_counters();
   std::sort(known.begin(), known.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
@@ -118,7 +125,7 @@ void check_locks(const World& world) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const std::vector<CounterRecord> known = known_counters();
   NoJournal journal;
-  World world(rules(), {}, &journal);
+  World world(rules(), settings(), &journal);
   world.account("alice", "right");
   Input input({reinterpret_cast<const char*>(data), size});
   while (!input.empty()) {
@@ -150,7 +157,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   world.engine->sweep(world.now);
   check_locks(world);
 
-  World next(rules());
+  World next(rules(), settings());
   next.now = world.now;
   for (const Change& change : world.engine->durable_state(world.now))
     (void)next.engine->restore(change, next.now);
