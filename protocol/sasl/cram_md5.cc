@@ -15,10 +15,13 @@ constexpr size_t kHexDigits = 32;  // of an MD5 digest
 std::string make_challenge(const ExchangeContext& context) {
   constexpr uint64_t kBound = 10'000'000'000'000'000'000u;
   constexpr size_t kDigits = 19;
-  std::string digits = std::to_string(context.random.below(kBound));
-  digits.insert(0, kDigits - digits.size(), '0');
-  return "<" + digits + "." + std::to_string(context.unix_time) + "@" +
-         std::string(context.hostname) + ">";
+  const std::string digits = std::to_string(context.random.below(kBound));
+  const std::string time = std::to_string(context.unix_time);
+  std::string challenge;
+  challenge.reserve(kDigits + time.size() + context.hostname.size() + sizeof "<.@>");
+  challenge.append("<").append(kDigits - digits.size(), '0').append(digits);
+  challenge.append(".").append(time).append("@").append(context.hostname).append(">");
+  return challenge;
 }
 
 class CramMd5 final : public ServerMechanism {
