@@ -186,11 +186,14 @@ std::optional<Saslatchd::StartError> Saslatchd::start() {
   housekeeping_.every(std::chrono::seconds(1), [this](Now at) {
     engine_.sweep(at.policy);
     std::shared_ptr<const Settings> settings;
+    std::vector<std::shared_ptr<passdb::EmbeddedPassdb>> databases;
     {
       const std::lock_guard lock(reload_mutex_);
       settings = in_force_;
+      databases = passdbs_.embedded;
     }
     settings->verifier->sweep(at.mono);
+    for (const auto& database : databases) database->refresh(at.mono);
     update_gauges(at);
     // `saslatch` tells when it has changed something; a restored database comes by itself.
     (void)codes_->refresh();
@@ -345,6 +348,8 @@ PassdbSet Saslatchd::make_passdbs(const config::Config& config) {
     }
     if (auto file = std::dynamic_pointer_cast<passdb::PasswdFilePassdb>(made)) {
       set.files.push_back(std::move(file));
+    } else if (auto embedded = std::dynamic_pointer_cast<passdb::EmbeddedPassdb>(made)) {
+      set.embedded.push_back(std::move(embedded));
     }
     set.chain.push_back(std::move(made));
   }
@@ -382,11 +387,11 @@ void Saslatchd::end_retired_passdbs() {
 void Saslatchd::load_passdbs(Now now) {
   (void)codes_->refresh();  // before the first login, and again once it is upgraded
   for (const auto& file : passdbs_.files) file->refresh(now.mono);
+  for (const auto& embedded : passdbs_.embedded) {
+    (void)embedded->prepare();  // status() below tells what is wrong
+    (void)codes_->refresh();
+  }
   for (const auto& passdb : passdbs_.chain) {
-    if (const auto embedded = std::dynamic_pointer_cast<passdb::EmbeddedPassdb>(passdb)) {
-      (void)embedded->prepare();  // status() below tells what is wrong
-      (void)codes_->refresh();
-    }
     if (const passdb::PassdbStatus status = passdb->status(); !status.available) {
       log_.error("passdb-down", "a passdb cannot be used; its users get a temporary failure",
                  {{"passdb", std::string(passdb->name())}, {"error", status.reason}});

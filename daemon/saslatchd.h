@@ -21,6 +21,7 @@
 #include "daemon/net/server.h"
 #include "daemon/net/workers.h"
 #include "daemon/passdb/code_book.h"
+#include "daemon/passdb/embedded.h"
 #include "daemon/passdb/passwd_file.h"
 #include "daemon/passdb/verifier.h"
 #include "daemon/policy/engine.h"
@@ -44,7 +45,8 @@ struct PassdbSet {
   bool lowercase = true;
   std::chrono::milliseconds max_hold{};
   std::vector<std::shared_ptr<passdb::Passdb>> chain;
-  std::vector<std::shared_ptr<passdb::PasswdFilePassdb>> files;  // to be refreshed
+  std::vector<std::shared_ptr<passdb::PasswdFilePassdb>> files;  // to be refreshed, as those below
+  std::vector<std::shared_ptr<passdb::EmbeddedPassdb>> embedded;
   std::vector<std::shared_ptr<passdb::Passdb>>
       missing;  // could not be made; tried anew at a reload
 

@@ -5,10 +5,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <mutex>
+#include <new>
+#include <optional>
 #include <system_error>
 #include <utility>
 #include <vector>
 
+#include "daemon/passdb/account_memory.h"
 #include "daemon/passdb/mask.h"
 #include "daemon/passdb/secret_key.h"
 #include "daemon/passdb/typical.h"
@@ -25,6 +28,14 @@ constexpr std::string_view kListPage =
     "SELECT name FROM accounts WHERE name > ?1 ORDER BY name LIMIT 1000";
 constexpr std::string_view kNewest =
     "SELECT data FROM credentials WHERE kind = 'hash' ORDER BY account DESC LIMIT ?1";
+// Another value for this connection than before: another one has committed something.
+constexpr std::string_view kVersion = "PRAGMA data_version";
+constexpr std::string_view kNewestChange = "SELECT max(serial) FROM account_changes";
+
+// How soon accounts that could not be followed any more are read into memory again, and those that
+// could not be read or did not fit.
+constexpr std::chrono::seconds kReadAgain{10};
+constexpr std::chrono::minutes kTryAgain{10};
 
 // More idle connections than lookups run at the same time on any machine.
 constexpr size_t kMaxIdle = 64;
@@ -36,12 +47,22 @@ struct FileId {
   friend bool operator==(const FileId&, const FileId&) = default;
 };
 
-// One reader with its statement prepared.
+// What a connection asks to know how far memory must have come.
+struct Watch {
+  Statement version;
+  Statement newest;
+  int64_t seen_version = -1;
+  int64_t seen_newest = 0;
+};
+
+// One reader with its statements prepared.
 struct Reader {
   Database database;
   Statement find;
+  std::optional<Watch> watch;  // absent where the database tells no changes
   FileId file;
   bool frozen;
+  std::shared_ptr<AccountMemory> memory;  // of this file
 };
 
 }  // namespace
@@ -54,6 +75,7 @@ class EmbeddedPassdb::Impl {
   Result<void> prepare();
   [[nodiscard]] Result<void> check_usable() const;
   [[nodiscard]] Lookup find(const std::string& username);
+  void refresh(Time now);
   bool list(std::string_view mask, const std::function<bool(std::string_view)>& each);
   [[nodiscard]] TypicalCredential typical_credential();
   [[nodiscard]] PassdbStatus status();
@@ -66,6 +88,9 @@ class EmbeddedPassdb::Impl {
   ReaderResult take_reader();
   // Back for the next lookup; one that failed is not given back.
   void give_back(std::unique_ptr<Reader> reader);
+  ReaderResult open_reader(const FileId& file);
+  // What memory says; nullopt: it does not know enough, or the database cannot be asked.
+  std::optional<Lookup> recall(Reader& reader, const std::string& username);
   SqlResult<Lookup> read_account(Reader& reader, const std::string& username);
   // Adds what a sealed credential holds to the account, or why it cannot be had.
   void add_sealed(Reader& reader, std::string_view sealed, Account& account);
@@ -74,10 +99,18 @@ class EmbeddedPassdb::Impl {
 
   const std::string name_;
   const std::string state_dir_;
+  const std::string path_ = users_db_path(state_dir_);
   Random& random_;
 
-  std::mutex idle_mutex_;
+  std::mutex idle_mutex_;  // guards these three
   std::vector<std::unique_ptr<Reader>> idle_;
+  FileId memory_file_;
+  std::shared_ptr<AccountMemory> memory_;
+
+  // Of refresh(). The connection that has filled memory stays open, so that no other file gets the
+  // number of this one.
+  std::unique_ptr<Reader> loader_;
+  Time next_load_{};
 
   std::mutex key_mutex_;
   std::shared_ptr<const Secret> key_;
@@ -118,9 +151,8 @@ Result<void> EmbeddedPassdb::Impl::check_usable() const {
 
 EmbeddedPassdb::Impl::ReaderResult EmbeddedPassdb::Impl::take_reader() {
   struct stat status {};
-  const std::string path = users_db_path(state_dir_);
-  if (stat(path.c_str(), &status) != 0) {
-    return tl::unexpected("cannot open " + path + ": " + std::generic_category().message(errno));
+  if (stat(path_.c_str(), &status) != 0) {
+    return tl::unexpected("cannot open " + path_ + ": " + std::generic_category().message(errno));
   }
   const FileId file{status.st_dev, status.st_ino};
   {
@@ -133,12 +165,27 @@ EmbeddedPassdb::Impl::ReaderResult EmbeddedPassdb::Impl::take_reader() {
       return reader;
     }
   }
+  return open_reader(file);
+}
+
+EmbeddedPassdb::Impl::ReaderResult EmbeddedPassdb::Impl::open_reader(const FileId& file) {
   auto opened = open_users_db_for_reading(state_dir_);
   if (!opened) return tl::unexpected(opened.error().message);
   auto find = opened->database.prepare(kFind);
   if (!find) return tl::unexpected(store_error(find.error(), state_dir_).message);
-  return std::make_unique<Reader>(
-      Reader{std::move(opened->database), *std::move(find), file, opened->frozen});
+  std::optional<Watch> watch;
+  if (opened->version >= kChangesVersion && !opened->frozen) {
+    auto version = opened->database.prepare(kVersion);
+    auto newest = opened->database.prepare(kNewestChange);
+    if (version && newest) watch.emplace(Watch{*std::move(version), *std::move(newest)});
+  }
+  const std::lock_guard lock(idle_mutex_);
+  if (!memory_ || memory_file_ != file) {
+    memory_ = std::make_shared<AccountMemory>();
+    memory_file_ = file;
+  }
+  return std::make_unique<Reader>(Reader{std::move(opened->database), *std::move(find),
+                                         std::move(watch), file, opened->frozen, memory_});
 }
 
 void EmbeddedPassdb::Impl::give_back(std::unique_ptr<Reader> reader) {
@@ -150,10 +197,83 @@ void EmbeddedPassdb::Impl::give_back(std::unique_ptr<Reader> reader) {
 Lookup EmbeddedPassdb::Impl::find(const std::string& username) {
   auto reader = take_reader();
   if (!reader) return Unavailable{reader.error()};
+  if (auto known = recall(**reader, username)) {
+    give_back(*std::move(reader));
+    return *std::move(known);
+  }
   auto found = read_account(**reader, username);
   if (!found) return Unavailable{store_error(found.error(), state_dir_).message};
   give_back(*std::move(reader));
   return *std::move(found);
+}
+
+std::optional<Lookup> EmbeddedPassdb::Impl::recall(Reader& reader, const std::string& username) {
+  if (!reader.watch) return std::nullopt;
+  Watch& watch = *reader.watch;
+  const auto number_of = [](Statement& statement) -> std::optional<int64_t> {
+    const auto row = statement.step();
+    if (!row || !*row) return std::nullopt;
+    const int64_t number = statement.column_integer(0);
+    statement.reset();
+    return number;
+  };
+  // In this order: what is committed in between is seen twice, and never missed.
+  const auto version = number_of(watch.version);
+  if (!version) return std::nullopt;
+  if (*version != watch.seen_version) {
+    const auto newest = number_of(watch.newest);
+    if (!newest) return std::nullopt;
+    watch.seen_newest = *newest;
+    watch.seen_version = *version;
+  }
+  struct Stored {
+    bool is_sealed;
+    Secret data;
+  };
+  std::vector<Stored> stored;
+  bool is_known = false;
+  Account account;
+  const auto take = [&](std::string_view record) {
+    is_known = !record.empty();
+    if (!is_known) return;
+    account.disabled = !AccountRecord::is_enabled(record);
+    AccountRecord::for_each(record, [&](bool is_sealed, std::string_view data) {
+      stored.push_back({is_sealed, Secret(data)});
+    });
+  };
+  AccountMemory& memory = *reader.memory;
+  if (!memory.find(watch.seen_newest, username, take) &&
+      !(memory.catch_up(reader.database) && memory.find(watch.seen_newest, username, take))) {
+    return std::nullopt;
+  }
+  if (!is_known) return UnknownUser{};
+  account.name = username;
+  account.credentials.reserve(stored.size());
+  for (Stored& one : stored) {
+    if (one.is_sealed) {
+      add_sealed(reader, one.data.reveal(), account);
+    } else {
+      account.credentials.push_back(std::move(one.data));
+    }
+  }
+  return account;
+}
+
+void EmbeddedPassdb::Impl::refresh(Time now) {
+  auto reader = take_reader();
+  if (!reader) return;
+  const bool is_new = !loader_ || loader_->file != (*reader)->file;
+  const bool is_wanted = (*reader)->watch && (*reader)->memory->wants_load();
+  if (!is_new && !(is_wanted && now >= next_load_)) return give_back(*std::move(reader));
+  loader_ = *std::move(reader);
+  if (!is_wanted) return;
+  bool is_loaded = false;
+  try {
+    is_loaded = loader_->memory->load(loader_->database);
+  } catch (const std::bad_alloc&) {
+    // The disk has them, and the daemon what is left of the memory.
+  }
+  next_load_ = now + (is_loaded ? Time::duration(kReadAgain) : Time::duration(kTryAgain));
 }
 
 SqlResult<Lookup> EmbeddedPassdb::Impl::read_account(Reader& reader, const std::string& username) {
@@ -302,6 +422,8 @@ EmbeddedPassdb::EmbeddedPassdb(std::string name, std::string state_dir, Random& 
 EmbeddedPassdb::~EmbeddedPassdb() = default;
 
 Result<void> EmbeddedPassdb::prepare() { return impl_->prepare(); }
+
+void EmbeddedPassdb::refresh(Time now) { impl_->refresh(now); }
 
 Result<void> EmbeddedPassdb::check_usable() { return impl_->check_usable(); }
 

@@ -1,6 +1,7 @@
 #ifndef SASLATCH_DAEMON_PASSDB_EMBEDDED_H_
 #define SASLATCH_DAEMON_PASSDB_EMBEDDED_H_
 
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -16,6 +17,9 @@ namespace saslatch::passdb {
 // time. A database that is missing, unreadable, damaged, locked for longer than a second or of a
 // newer version is Unavailable; the next lookup tries again, so that a mended, replaced or late
 // database is used without a restart.
+//
+// Once refresh() has read the accounts into memory, a look-up asks the database no more than
+// whether it has changed, and reads again what has. What memory cannot hold is looked up on disk.
 class EmbeddedPassdb final : public Passdb {
  public:
   // Opens nothing. `random` outlives the object and makes the key file and the dummy credential.
@@ -25,6 +29,11 @@ class EmbeddedPassdb final : public Passdb {
   // At start: makes the database and the key file if they are not there, and looks whether both can
   // be used. The error is for an administrator; the object works on without.
   Result<void> prepare();
+
+  using Time = std::chrono::steady_clock::time_point;
+  // Reads the accounts into memory if they are not there or too many have changed; a second for a
+  // million of them. Called again and again, by one thread.
+  void refresh(Time now);
 
   // For --check: whether an existing database and key can be used. Makes and changes nothing.
   [[nodiscard]] Result<void> check_usable() override;

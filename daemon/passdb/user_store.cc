@@ -396,18 +396,25 @@ StoreResult<ImportSummary> UserStore::Impl::import(std::string_view passwd_file,
   // Twice over the lines: the first finds every mistake, so that none has to be looked for after
   // the transaction has begun, and neither keeps more than one line's worth.
   ImportReader check(passwd_file, options);
-  while (check.next()) {
-  }
+  uint64_t accounts = 0;
+  while (check.next()) ++accounts;
   if (!check.errors().empty()) {
     return store_failure(Kind::kBadInput, "nothing was imported:\n" + check.errors());
   }
   ImportSummary summary;
   auto done = in_transaction([&]() -> StoreResult<void> {
+    const bool are_many = accounts >= kManyChanges;
+    if (are_many) {
+      if (auto begun = begin_many_changes(database_); !begun) return broken(begun.error());
+    }
     ImportReader reader(passwd_file, options);
     while (const auto account = reader.next()) {
       if (auto stored = import_account(*account, options, now, summary); !stored) return stored;
     }
     summary.dropped = reader.dropped();
+    if (are_many) {
+      if (auto ended = end_many_changes(database_); !ended) return broken(ended.error());
+    }
     return {};
   });
   if (!done) return tl::unexpected(done.error());

@@ -82,6 +82,54 @@ CREATE TABLE old_passwords (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
+// What version 3 added: who keeps accounts in memory reads here which of them to read again. The
+// bound is what somebody who was away may have missed without reading all accounts anew.
+constexpr char kChangesSchema[] = R"sql(
+CREATE TABLE account_changes (
+  serial INTEGER PRIMARY KEY AUTOINCREMENT,
+  name TEXT NOT NULL
+) STRICT;
+)sql";
+// By triggers, so that whatever program changes an account tells of it.
+constexpr char kTellChanges[] = R"sql(
+CREATE TRIGGER account_changes_bound AFTER INSERT ON account_changes WHEN new.serial % 500 = 0 BEGIN
+  DELETE FROM account_changes WHERE serial <= new.serial - 1000;
+END;
+CREATE TRIGGER account_added AFTER INSERT ON accounts BEGIN
+  INSERT INTO account_changes (name) VALUES (new.name);
+END;
+CREATE TRIGGER account_changed AFTER UPDATE OF id, name, enabled ON accounts BEGIN
+  INSERT INTO account_changes (name) VALUES (old.name), (new.name);
+END;
+CREATE TRIGGER account_removed AFTER DELETE ON accounts BEGIN
+  INSERT INTO account_changes (name) VALUES (old.name);
+END;
+CREATE TRIGGER credential_added AFTER INSERT ON credentials BEGIN
+  INSERT INTO account_changes (name) SELECT name FROM accounts WHERE id = new.account;
+END;
+CREATE TRIGGER credential_changed AFTER UPDATE ON credentials BEGIN
+  INSERT INTO account_changes (name)
+  SELECT name FROM accounts WHERE id IN (old.account, new.account);
+END;
+CREATE TRIGGER credential_removed AFTER DELETE ON credentials BEGIN
+  INSERT INTO account_changes (name) SELECT name FROM accounts WHERE id = old.account;
+END;
+)sql";
+constexpr char kTellNoChanges[] = R"sql(
+DROP TRIGGER account_changes_bound;
+DROP TRIGGER account_added;
+DROP TRIGGER account_changed;
+DROP TRIGGER account_removed;
+DROP TRIGGER credential_added;
+DROP TRIGGER credential_changed;
+DROP TRIGGER credential_removed;
+)sql";
+// A number is left out: whoever follows sees that he has missed something.
+constexpr char kTellGap[] = R"sql(
+INSERT INTO account_changes (serial, name)
+SELECT coalesce(max(seq), 0) + 2, '' FROM sqlite_sequence WHERE name = 'account_changes';
+)sql";
+
 constexpr std::string_view kKeyCheckPlace = "saslatch key-check";
 constexpr std::string_view kKeyCheckText = "this is the key";
 
@@ -114,6 +162,8 @@ SqlResult<void> make_tables(Database& database) {
   if (!version) made = tl::unexpected(version.error());
   if (made && *version < 1) made = database.run(kSchema);
   if (made && *version < kCodesVersion) made = database.run(kCodesSchema);
+  if (made && *version < kChangesVersion) made = database.run(kChangesSchema);
+  if (made && *version < kChangesVersion) made = database.run(kTellChanges);
   if (made && *version < kUsersDbVersion) {
     const std::string stamp = "PRAGMA application_id = " + std::to_string(kApplicationId) +
                               "; PRAGMA user_version = " + std::to_string(kUsersDbVersion);
@@ -289,6 +339,13 @@ StoreResult<ReadOnlyUsersDb> open_users_db_for_reading(const std::string& state_
     return ReadOnlyUsersDb{*std::move(database), is_frozen, *version};
   }
   return tl::unexpected(std::move(first));
+}
+
+SqlResult<void> begin_many_changes(Database& database) { return database.run(kTellNoChanges); }
+
+SqlResult<void> end_many_changes(Database& database) {
+  auto done = database.run(kTellChanges);
+  return done ? database.run(kTellGap) : done;
 }
 
 std::string seal_place(std::string_view account) {

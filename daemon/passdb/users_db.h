@@ -27,13 +27,16 @@ namespace saslatch::passdb {
 //                  main password, or old passwords: codes_db.h
 //   codes          the codes of an owner
 //   old_passwords  the main passwords that an owner had
+//   account_changes
+//                  names of accounts that were changed, the newest thousand changes at least
 //
 // `user_version` counts the schema's versions. An older program refuses a newer database; a newer
 // one upgrades an older database when it opens it for writing, in one transaction, and reads it as
-// it is where it cannot write: version 1 has no codes.
-constexpr int kUsersDbVersion = 2;
-// The first version with codes.
+// it is where it cannot write: version 1 has no codes, version 2 does not tell changes.
+constexpr int kUsersDbVersion = 3;
+// The first versions with codes, and with account_changes.
 constexpr int kCodesVersion = 2;
+constexpr int kChangesVersion = 3;
 
 // More credentials than this are not read: each may cost a hash.
 constexpr int kMaxCredentials = 32;
@@ -80,6 +83,12 @@ StoreResult<void> in_transaction(Database& database, const std::string& state_di
   (void)database.run("PRAGMA wal_checkpoint(TRUNCATE)");
   return done;
 }
+
+// Around so many changes inside one transaction that noting each in account_changes would take
+// longer than they do: a note that there was something takes their place.
+constexpr uint64_t kManyChanges = 1000;
+SqlResult<void> begin_many_changes(Database& database);
+SqlResult<void> end_many_changes(Database& database);
 
 // What a sealed credential is tied to, so that it opens in its own row's place only.
 [[nodiscard]] std::string seal_place(std::string_view account);

@@ -11,8 +11,10 @@
 #include <iterator>
 #include <thread>
 
+#include "daemon/passdb/account_memory.h"
 #include "daemon/passdb/sqlite.h"
 #include "daemon/passdb/user_store.h"
+#include "daemon/passdb/users_db.h"
 #include "protocol/base/crypto/system_random.h"
 #include "tests/daemon/passdb/child.h"
 #include "tests/daemon/passdb/lookups.h"
@@ -329,6 +331,225 @@ TEST_F(Embedded, TakesItsNewestPasswordsForTypical) {
   EXPECT_EQ(typical.accounts, 1u);
   ASSERT_TRUE(open_store()->set_password("alice", {"x", "SCRAM-SHA-256", false}, {}));
   EXPECT_THAT(passdb_.typical_credential().stored, StartsWith("{SCRAM-SHA-256"));
+}
+
+// With the accounts in memory the contracts are the same: each of these looks at it both ways.
+class EmbeddedInMemory : public Embedded {
+ protected:
+  // Reads the accounts into memory, long after the last time.
+  void refresh() { passdb_.refresh(now_ += std::chrono::hours(1)); }
+  // What another connection, which has nothing in memory, says of the name.
+  std::string told_by_disk(std::string_view name) {
+    EmbeddedPassdb other("embedded", dir_.path(), random_);
+    return told(other, name);
+  }
+  std::chrono::steady_clock::time_point now_{};
+};
+
+TEST_F(EmbeddedInMemory, SeesEachChangeAtItsNextLookup) {
+  import("alice:" + std::string(kHash) + "\nbob:{PLAIN}two\ncarol:{PLAIN}three\n");
+  refresh();
+  EXPECT_EQ(told(passdb_, "alice"), kHash);
+  EXPECT_EQ(told(passdb_, "bob"), "{PLAIN}two");
+  EXPECT_EQ(told(passdb_, "dave"), "unknown");
+  const auto store = open_store();
+  ASSERT_TRUE(store->add("dave", {"pw", "CRAM-MD5", true}, {}));
+  EXPECT_THAT(told(passdb_, "dave"), StartsWith("{CRAM-MD5}"));
+  ASSERT_TRUE(store->set_password("alice", {"pw", "SCRAM-SHA-256", true}, {}));
+  EXPECT_THAT(told(passdb_, "alice"), StartsWith("{SCRAM-SHA-256}"));
+  EXPECT_EQ(account("alice").credentials.size(), 2u);
+  ASSERT_TRUE(store->set_enabled("bob", false, {}));
+  EXPECT_TRUE(account("bob").disabled);
+  ASSERT_TRUE(store->set_enabled("bob", true, {}));
+  EXPECT_FALSE(account("bob").disabled);
+  ASSERT_TRUE(store->remove("carol"));
+  EXPECT_EQ(told(passdb_, "carol"), "unknown");
+  ASSERT_TRUE(store->add("carol", {"pw", "CRAM-MD5", true}, {}));
+  EXPECT_EQ(told(passdb_, "carol"), told_by_disk("carol"));
+}
+
+TEST_F(EmbeddedInMemory, SeesWhatOtherProgramsDoToTheTables) {
+  import("alice:" + std::string(kHash) + "\nbob:" + kHash + "\ncarol:" + kHash + "\n");
+  refresh();
+  EXPECT_EQ(told(passdb_, "alice"), kHash);
+  sql("UPDATE accounts SET name = 'alicia' WHERE name = 'alice'");
+  sql("UPDATE credentials SET data = CAST('{PLAIN}new' AS BLOB) WHERE account = 2");
+  sql("INSERT INTO accounts VALUES (9, 'dave', 1, 0, 0)");
+  sql("INSERT INTO credentials SELECT 9, serial, kind, scheme, data FROM credentials "
+      "WHERE account = 1");
+  sql("DELETE FROM credentials WHERE account = 3");
+  for (const char* name : {"alice", "alicia", "bob", "carol", "dave"}) {
+    EXPECT_EQ(told(passdb_, name), told_by_disk(name)) << name;
+  }
+  EXPECT_EQ(told(passdb_, "alice"), "unknown");
+  EXPECT_EQ(told(passdb_, "bob"), "{PLAIN}new");
+  EXPECT_EQ(told(passdb_, "carol"), "") << "an account without credentials is one all the same";
+  EXPECT_EQ(told(passdb_, "dave"), kHash);
+  sql("DELETE FROM accounts WHERE name = 'dave'");
+  EXPECT_EQ(told(passdb_, "dave"), "unknown");
+}
+
+TEST_F(EmbeddedInMemory, AnswersFromTheDiskWhereMoreHasChangedThanIsTold) {
+  import("alice:" + std::string(kHash) + "\n");
+  refresh();
+  EXPECT_EQ(told(passdb_, "alice"), kHash);
+  for (const int accounts : {2500, 600}) {  // told of by a gap, and one by one
+    std::string text;
+    for (int i = 0; i < accounts; ++i) {
+      text += "user" + std::to_string(accounts + i) + ":" + kHash + "\n";
+    }
+    import(text);
+    const std::string last = "user" + std::to_string(2 * accounts - 1);
+    EXPECT_EQ(told(passdb_, last), kHash);
+    EXPECT_EQ(told(passdb_, "alice"), kHash);
+    refresh();
+    EXPECT_EQ(told(passdb_, last), kHash);
+    EXPECT_EQ(told(passdb_, "nobody"), "unknown");
+  }
+  ASSERT_TRUE(open_store()->remove("alice"));
+  EXPECT_EQ(told(passdb_, "alice"), "unknown");
+}
+
+TEST_F(EmbeddedInMemory, FollowsAFileThatIsReplacedOrRemoved) {
+  import("alice:" + std::string(kHash) + "\n");
+  refresh();
+  const ScratchDir other;
+  std::filesystem::copy(dir_.file("secret.key"), other.file("secret.key"));
+  ASSERT_TRUE((*UserStore::open(other.path(), random_))->import("bob:{PLAIN}two\n", {}, {}));
+  std::filesystem::rename(other.file("users.db"), dir_.file("users.db"));
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(told(passdb_, "alice"), "unknown");
+    EXPECT_EQ(told(passdb_, "bob"), "{PLAIN}two");
+    refresh();
+  }
+  std::filesystem::remove(dir_.file("users.db"));
+  EXPECT_THAT(told(passdb_, "bob"), StartsWith("down:"));
+  refresh();
+  EXPECT_THAT(told(passdb_, "bob"), StartsWith("down:"));
+}
+
+TEST_F(EmbeddedInMemory, IsDownWhileTheFileIsDamagedBeneathIt) {
+  import("alice:" + std::string(kHash) + "\n");
+  refresh();
+  EXPECT_EQ(told(passdb_, "alice"), kHash);
+  const std::string whole = bytes_on_disk();
+  const auto overwrite = [this](const std::string& bytes) {
+    std::ofstream(dir_.file("users.db"), std::ios::binary) << bytes;
+  };
+  overwrite(whole.substr(0, 1000));
+  EXPECT_THAT(told(passdb_, "alice"), StartsWith("down:"));
+  EXPECT_THAT(told(passdb_, "nobody"), StartsWith("down:"));
+  refresh();
+  EXPECT_THAT(told(passdb_, "alice"), StartsWith("down:"));
+  overwrite(whole);
+  EXPECT_EQ(told(passdb_, "alice"), kHash);
+  EXPECT_EQ(told(passdb_, "nobody"), "unknown");
+  overwrite(std::string(100'000, 'x'));  // SQLite sees that only where it reads
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_THAT(told(passdb_, "alice"), ::testing::AnyOf(StartsWith("down:"), kHash));
+    refresh();
+  }
+}
+
+TEST_F(EmbeddedInMemory, KeepsTheOrderAndTheBoundOfCredentials) {
+  import("alice:{PLAIN}one\n");
+  sql("INSERT INTO credentials SELECT 1, 2, 'hash', 'X', CAST('{X}2' AS BLOB)");
+  sql("INSERT INTO credentials SELECT 1, 3, kind, scheme, data FROM credentials WHERE serial = 1");
+  for (int i = 4; i < 50; ++i) {
+    sql(("INSERT INTO credentials SELECT 1, " + std::to_string(i) +
+         ", 'hash', 'X', CAST('x' AS BLOB)")
+            .c_str());
+    if (i == 4) refresh();
+  }
+  EXPECT_EQ(account("alice").credentials.size(), 32u);
+  EXPECT_EQ(told(passdb_, "alice"), told_by_disk("alice"));
+  EXPECT_THAT(told(passdb_, "alice"), StartsWith("{PLAIN}one {X}2 {PLAIN}one x"));
+  EmbeddedPassdb later("embedded", dir_.path(), random_);
+  later.refresh(now_);
+  EXPECT_EQ(told(later, "alice"), told_by_disk("alice"));
+}
+
+TEST_F(EmbeddedInMemory, ReadsADatabaseThatTellsNoChanges) {
+  import("alice:" + std::string(kHash) + "\n");
+  sql("PRAGMA user_version = 2");
+  refresh();
+  EXPECT_EQ(told(passdb_, "alice"), kHash);
+  sql("UPDATE accounts SET enabled = 0");
+  EXPECT_TRUE(account("alice").disabled);
+}
+
+TEST(AccountMemory, HoldsNothingWhereNotAllFits) {
+  const ScratchDir dir;
+  SystemRandom random;
+  std::string text;
+  for (int i = 0; i < 30'000; ++i) text += "user" + std::to_string(i) + ":" + kHash + "\n";
+  ASSERT_TRUE((*UserStore::open(dir.path(), random))->import(text, {}, {}));
+  auto opened = open_users_db_for_reading(dir.path());
+  ASSERT_TRUE(opened);
+  const auto nothing = [](std::string_view) {};
+  for (const size_t megabytes : {1, 3}) {
+    AccountMemory small(megabytes << 20);
+    EXPECT_FALSE(small.load(opened->database)) << megabytes;
+    EXPECT_FALSE(small.find(0, "user1", nothing)) << megabytes;
+  }
+  AccountMemory large(size_t{8} << 20);
+  EXPECT_TRUE(large.load(opened->database));
+  EXPECT_TRUE(large.find(0, "user1", nothing));
+  EXPECT_FALSE(large.find(1'000'000, "user1", nothing)) << "it has not come so far";
+}
+
+TEST(AccountTable, FindsWhatWasPutLastAndKnowsItsWaste) {
+  AccountTable table(100, size_t{64} << 20);
+  EXPECT_EQ(table.find("alice"), "");
+  EXPECT_TRUE(table.forget("alice"));
+  AccountRecord record;
+  const std::string data(10'000, 'x');
+  for (int round = 0; round < 300; ++round) {
+    record.begin(round % 2 == 0);
+    record.add(true, data);
+    record.add(false, std::to_string(round));
+    ASSERT_TRUE(table.put("alice", record.bytes()));
+    EXPECT_EQ(table.find("alice"), record.bytes());
+  }
+  EXPECT_TRUE(table.is_wasteful());
+  EXPECT_TRUE(table.forget("alice"));
+  EXPECT_EQ(table.find("alice"), "");
+  EXPECT_FALSE(table.put("big", std::string(size_t{2} << 20, 'x')));
+  int fit = 0;
+  while (fit < 10'000 && table.put("user" + std::to_string(fit), record.bytes())) ++fit;
+  EXPECT_GE(fit, 150) << "room for those it was made for, and half as many";
+  EXPECT_LT(fit, 10'000) << "some slots stay free, or a search would not end";
+  for (int i = 0; i < fit; ++i) EXPECT_NE(table.find("user" + std::to_string(i)), "");
+  EXPECT_EQ(table.find("user10000"), "");
+}
+
+TEST_F(EmbeddedInMemory, AnswersManyThreadsWhileItIsWrittenTo) {
+  import("alice:{PLAIN}one\n");
+  std::atomic<bool> over{false};
+  std::atomic<int> wrong{0};
+  std::atomic<int> added{0};
+  std::vector<std::thread> readers;
+  for (int r = 0; r < 3; ++r) {
+    readers.emplace_back([&] {
+      while (!over) {
+        const int last = added;
+        if (told(passdb_, "alice") != "{PLAIN}one") ++wrong;
+        if (told(passdb_, "nobody") != "unknown") ++wrong;
+        if (last > 0 && told(passdb_, "user" + std::to_string(last)) == "unknown") ++wrong;
+      }
+    });
+  }
+  readers.emplace_back([&] {
+    while (!over) refresh();
+  });
+  const auto store = open_store();
+  for (int i = 1; i <= 50; ++i) {
+    ASSERT_TRUE(store->add("user" + std::to_string(i), {"pw", "CRAM-MD5", true}, {}));
+    added = i;
+  }
+  over = true;
+  for (std::thread& reader : readers) reader.join();
+  EXPECT_EQ(wrong, 0);
 }
 
 TEST_F(Embedded, AnswersManyThreadsWhileItIsWrittenTo) {
