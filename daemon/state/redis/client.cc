@@ -75,7 +75,7 @@ void Client::received(std::string_view bytes) {
   while (*alive && stream_) {
     const auto reply = reader_.next();
     if (reader_.is_broken() || (reply && waiting_.empty()))
-      return fail("the server does not speak Redis' protocol");
+      return fail("the server does not speak Redis' protocol, or says too much at once");
     if (!reply) return;
     const Callback then = std::move(waiting_.front().then);
     waiting_.pop_front();

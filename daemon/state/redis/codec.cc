@@ -1,7 +1,9 @@
 #include "daemon/state/redis/codec.h"
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "daemon/policy/settings.h"
@@ -30,58 +32,81 @@ std::optional<uint64_t> from_hex(std::string_view text) {
   return value;
 }
 
-const char* kind_of(policy::Count count) {
+// These two as common.lua has them.
+size_t kind_of(policy::Count count) {
   switch (count) {
     case policy::Count::kAttempts:
-      return "a";
+      return 1;
     case policy::Count::kFailures:
     case policy::Count::kUnknownUsers:
-      return "f";
+      return 2;
     case policy::Count::kDistinctUsers:
     case policy::Count::kDistinctPasswords:
       break;
   }
-  return "d";
+  return 3;
 }
 
-const char* after_of(policy::Then then) {
+size_t after_of(policy::Then then) {
   switch (then) {
     case policy::Then::kLock:
-      return "l";
+      return 1;
     case policy::Then::kRefuse:
-      return "r";
+      return 2;
     case policy::Then::kDelay:
       break;
   }
-  return "d";
+  return 3;
 }
 
-std::string number(Milliseconds time) { return std::to_string(time.count()); }
-std::string flag(bool value) { return value ? "1" : "0"; }
-std::string hex_or_empty(uint64_t value) { return value == 0 ? std::string() : to_hex(value); }
+// What the scripts read with struct.unpack: little-endian, nothing between. Words of their own for
+// each of these would cost the server more than all that it does with them.
+class Packed {
+ public:
+  Packed& byte(size_t value) { return put(value, 1); }  // B
+  Packed& flag(bool value) { return put(value ? 1 : 0, 1); }
+  Packed& count(uint32_t value) { return put(value, 4); }  // I4
+  Packed& level(uint32_t value) { return put(value, 2); }  // I2
+  // d: a script's numbers are doubles.
+  Packed& name(uint64_t value) { return real(static_cast<double>(value & kExact)); }
+  Packed& real(double value) { return put(std::bit_cast<uint64_t>(value), 8); }  // d
+  Packed& time(Milliseconds value) { return real(static_cast<double>(value.count())); }
+  std::string take() { return std::move(bytes_); }
 
-// EVALSHA with the keys of the holds' subjects, in pairs.
-Command begin(const KeyNames& keys, const std::string& sha,
-              const std::vector<policy::SharedHold>& holds) {
-  Command command{"EVALSHA", sha, std::to_string(2 * holds.size())};
-  for (const policy::SharedHold& hold : holds) {
-    command.push_back(keys.subject(hold.subject));
-    command.push_back(keys.memory(hold.subject));
+ private:
+  static constexpr uint64_t kExact = (uint64_t{1} << 53) - 1;
+  Packed& put(uint64_t value, int bytes) {
+    for (; bytes > 0; --bytes, value >>= 8) bytes_ += static_cast<char>(value & 0xff);
+    return *this;
   }
-  command.emplace_back("0");
-  return command;
-}
+  std::string bytes_;
+};
 
 // What both scripts are told of a rule first.
-void append_rule(const policy::SharedRule& rule, Command& command) {
-  command.push_back(to_hex(rule.id));
-  command.emplace_back(after_of(rule.then));
-  command.emplace_back(kind_of(rule.count));
-  command.push_back(std::to_string(rule.limit));
-  command.push_back(number(rule.window));
-  command.push_back(number(rule.merge));
-  command.push_back(hex_or_empty(rule.token));
-  command.push_back(std::to_string(rule.member));
+void append_rule(const policy::SharedRule& rule, Packed& data) {
+  data.name(rule.id)
+      .byte(after_of(rule.then))
+      .byte(kind_of(rule.count))
+      .count(rule.limit)
+      .time(rule.window)
+      .time(rule.merge)
+      .name(rule.token)
+      .name(rule.member);
+}
+
+bool merges(const policy::SharedHold& hold) {
+  return std::any_of(hold.rules.begin(), hold.rules.end(), [](const policy::SharedRule& rule) {
+    return rule.merge > policy::Duration(0);
+  });
+}
+
+// EVALSHA with these keys; the first argument of each script is the time, 0: its server's.
+Command script(const std::string& sha, std::vector<std::string> keys, std::string data) {
+  Command command{"EVALSHA", sha, std::to_string(keys.size())};
+  std::move(keys.begin(), keys.end(), std::back_inserter(command));
+  command.emplace_back("0");
+  command.push_back(std::move(data));
+  return command;
 }
 
 std::string network_text(const std::optional<Network>& network) {
@@ -183,55 +208,47 @@ std::string KeyNames::subject(uint64_t subject) const {
   return prefix_ + ":{" + to_hex(subject) + "}";
 }
 std::string KeyNames::memory(uint64_t subject) const { return KeyNames::subject(subject) + ":r"; }
+std::string KeyNames::told(uint64_t subject) const { return KeyNames::subject(subject) + ":t"; }
 
 Command reserve_command(const KeyNames& keys, const std::string& sha,
                         const policy::SharedRequest& request, Milliseconds stands) {
-  Command command = begin(keys, sha, request.holds);
-  command.push_back(number(stands));
-  command.push_back(flag(request.observes));
-  command.push_back(std::to_string(request.holds.size()));
+  std::vector<std::string> names;
+  Packed data;
+  data.time(stands).flag(request.observes).byte(request.holds.size());
   for (const policy::SharedHold& hold : request.holds) {
-    command.push_back(hex_or_empty(hold.repeat));
-    command.push_back(std::to_string(hold.rules.size()));
-    for (const policy::SharedRule& rule : hold.rules) append_rule(rule, command);
+    names.push_back(keys.subject(hold.subject));
+    names.push_back(keys.memory(hold.subject));
+    data.name(hold.repeat).byte(hold.rules.size());
+    for (const policy::SharedRule& rule : hold.rules) append_rule(rule, data);
   }
-  return command;
+  return script(sha, std::move(names), data.take());
 }
 
 Command settle_command(const KeyNames& keys, const std::string& sha,
                        const policy::SharedSettlement& settlement, Milliseconds age) {
-  Command command = begin(keys, sha, settlement.holds);
-  command.push_back(number(age));
-  command.push_back(flag(settlement.observes));
-  command.push_back(std::to_string(settlement.tag));
-  command.push_back(to_hex(settlement.serial));
-  command.push_back(std::to_string(settlement.holds.size()));
+  std::vector<std::string> names;
+  Packed data;
+  data.time(age).flag(settlement.observes).count(settlement.tag);
+  data.name(settlement.serial).byte(settlement.holds.size());
   for (const policy::SharedHold& hold : settlement.holds) {
-    command.push_back(hex_or_empty(hold.repeat));
-    command.push_back(flag(hold.notes_repeat));
-    command.push_back(std::to_string(hold.rules.size()));
+    names.push_back(keys.subject(hold.subject));
+    names.push_back(keys.memory(hold.subject));
+    if (merges(hold)) names.push_back(keys.told(hold.subject));
+    data.name(hold.repeat).flag(hold.notes_repeat).flag(merges(hold)).byte(hold.rules.size());
     for (const policy::SharedRule& rule : hold.rules) {
-      append_rule(rule, command);
-      command.push_back(flag(rule.is_event));
-      command.push_back(flag(rule.gives_back));
-      command.push_back(number(rule.lasts));
-      command.push_back(std::to_string(rule.factor));
-      command.push_back(number(rule.cap));
+      append_rule(rule, data);
+      data.flag(rule.is_event).flag(rule.gives_back);
+      data.time(rule.lasts).real(rule.factor).time(rule.cap);
     }
   }
-  return command;
+  return script(sha, std::move(names), data.take());
 }
 
 Command lock_command(const KeyNames& keys, const std::string& sha, uint64_t subject,
                      const policy::LockRecord& lock, policy::Time now) {
-  return {"EVALSHA",
-          sha,
-          "1",
-          keys.subject(subject),
-          "0",
-          to_hex(lock.rule_id),
-          number(std::chrono::ceil<Milliseconds>(lock.until - now)),
-          std::to_string(lock.level)};
+  Packed data;
+  data.name(lock.rule_id).time(std::chrono::ceil<Milliseconds>(lock.until - now)).level(lock.level);
+  return script(sha, {keys.subject(subject)}, data.take());
 }
 
 std::optional<SharedReply> parse_reserved(const Reply& reply) {

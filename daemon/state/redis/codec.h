@@ -40,8 +40,10 @@ class ServerClock {
 class KeyNames {
  public:
   explicit KeyNames(std::string prefix) : prefix_(std::move(prefix)) {}
-  [[nodiscard]] std::string subject(uint64_t subject) const;  // hash: see common.lua
-  [[nodiscard]] std::string memory(uint64_t subject) const;   // sorted set: its wrong passwords
+  [[nodiscard]] std::string subject(uint64_t subject) const;  // see common.lua
+  [[nodiscard]] std::string memory(
+      uint64_t subject) const;  // sorted set: its wrong passwords, where they are many
+  [[nodiscard]] std::string told(uint64_t subject) const;  // sorted set: what it was told lately
   [[nodiscard]] std::string locks() const { return prefix_ + ":locks"; }        // hash: key, News
   [[nodiscard]] std::string familiar() const { return prefix_ + ":familiar"; }  // sorted set
   [[nodiscard]] std::string changes() const { return prefix_ + ":changes"; }    // stream of News

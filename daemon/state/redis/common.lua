@@ -1,123 +1,96 @@
 -- What the scripts have in common. Each of them is this text and its own.
 --
--- A subject is a hash (KEYS[2i-1]) and the memory of its wrong passwords, a sorted set (KEYS[2i]),
--- both in one slot. The hash has for each rule, by the rule's id, the fields
---   w  the window: its sampling level, then time, events, tag and id of each cell
---   p  the reservations: token, end and holders of each
---   l  the last lock: end, level; also growth's memory of an ended one (s: of observe mode)
--- Times are milliseconds by this server's clock. Everything ends by itself.
+-- A subject is one string (KEYS), read and written whole. As struct.unpack has it:
+--   d when it was written, d when it ends, d until when the sorted set beside it matters, B wrong
+--     passwords, I2 reservations;
+--   each wrong password: d its name, d when it was met;
+--   each reservation: d the rule's id, d token, d end, I2 holders;
+--   each rule: d its id, d when nothing of it matters any more, B sampling level, B locks (1: in
+--     force, 2: of observe mode), I2 cells;
+--     each lock: d end, I2 level, d the attempt that set it;
+--     each cell: d time, I4 events, I4 tag, d the attempt (of a distinct count: the member).
+-- More wrong passwords than fit are in a sorted set, and so are the attempts of the last minute
+-- that were counted in windows whose cells do not tell them apart; all of a subject's keys are in
+-- one slot. Times are milliseconds by this server's clock. Everything ends by itself.
+--
+-- What it costs a server are calls, and what is made anew at each run and then collected: tables,
+-- functions, and strings, of which Lua looks at every byte. That is why names are numbers, as far as
+-- a double can tell them apart, and why little is taken apart that stays as it is.
 
 local GROWTH_MEMORY = 24 * 3600 * 1000
 local REPEAT_FOR = 3600 * 1000
-local EXACT_MEMBERS = 512
-local MAX_CELLS = 256
-local MAX_REPEATS = 4096
+local REPEAT, RESERVATION, RULE, LOCK, CELL = 16, 26, 20, 18, 24
+-- What follows where a rule's limit is reached, and what it counts.
+local LOCKS, REFUSES, DELAYS = 1, 2, 3
+local ATTEMPTS, FAILURES, DISTINCT = 1, 2, 3
 
-local at = 0
-local function word()
-  at = at + 1
-  return ARGV[at]
-end
-local function number()
-  return tonumber(word())
-end
+local take, make, sub = struct.unpack, struct.pack, string.sub
 
 -- Tests give the time; nobody else has a clock that all hosts share.
-local now = number()
+local now = tonumber(ARGV[1])
 if now == 0 then
   local time = redis.call('TIME')
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- The cells of a window that are still in it. A clock that went back makes events happen now.
-local function read_window(raw, rule)
-  local cells = {0}
-  if not raw then return cells end
-  local stored = cmsgpack.unpack(raw)
-  cells[1] = stored[1]
-  for i = 2, #stored, 4 do
-    local time = math.min(stored[i], now)
-    if time + rule.window + rule.merge > now then
-      local n = #cells
-      cells[n + 1], cells[n + 2], cells[n + 3], cells[n + 4] =
-        time, stored[i + 1], stored[i + 2], stored[i + 3]
+local function write(key, raw, ends)
+  redis.call('SET', key, raw, 'PX', math.max(1, math.ceil(ends - now)))
+end
+
+local function read(names)
+  local found = redis.call('MGET', unpack(names))
+  for h = 1, #names do
+    local raw = found[h]
+    if raw and take('<d', raw) > now then
+      -- A clock that went back behind the last writing takes everything along: what was a minute
+      -- old is that again, and nothing lasts longer than its rule says from then on.
+      local written, ends, overflow, repeats, reservations, at = take('<dddBI2', raw)
+      local back = written - now
+      local parts = {make('<dddBI2', now, ends - back, overflow - back, repeats, reservations)}
+      local function turn(to, size, place)
+        for item = at, to - 1, size do
+          local p = #parts
+          parts[p + 1] = sub(raw, item, item + place - 1)
+          parts[p + 2] = make('<d', take('<d', raw, item + place) - back)
+          parts[p + 3] = sub(raw, item + place + 8, item + size - 1)
+        end
+        at = to
+      end
+      turn(at + repeats * 16, 16, 8)
+      turn(at + reservations * 26, 26, 16)
+      while at <= #raw do
+        local _, _, _, locks, cells, body = take('<ddBBI2', raw, at)
+        turn(body, 20, 8)
+        turn(body + (locks == 0 and 0 or locks == 3 and 36 or 18), 18, 0)
+        turn(at + cells * 24, 24, 0)
+      end
+      found[h] = table.concat(parts)
+      write(names[h], found[h], ends - back)
     end
   end
-  if #cells == 1 then cells[1] = 0 end
-  return cells
+  return found
 end
 
--- Events, or different members: above EXACT_MEMBERS an estimate from those that are sampled.
-local function count(cells, rule)
-  local sum = 0
-  for i = 3, #cells, 4 do sum = sum + cells[i] end
-  if rule.kind == 'd' then sum = sum * 2 ^ cells[1] end
-  return sum
-end
-
-local function sampled(cells, member)
-  return tonumber(member) % 2 ^ cells[1] == 0
-end
-
--- Whether a distinct count has the member, or would not sample it.
-local function knows(cells, member)
-  if not sampled(cells, member) then return true end
-  for i = 5, #cells, 4 do
-    if cells[i] == member then return true end
-  end
-  return false
-end
-
--- Milliseconds until the count is below the limit, if nothing is added.
-local function below_limit_in(cells, rule)
-  local left, total = {}, 0
-  local weight = rule.kind == 'd' and 2 ^ cells[1] or 1
-  for i = 2, #cells, 4 do
-    left[#left + 1] = {cells[i] + rule.window + rule.merge - now, cells[i + 1] * weight}
-    total = total + cells[i + 1] * weight
-  end
-  table.sort(left, function(a, b) return a[1] < b[1] end)
-  for _, cell in ipairs(left) do
-    total = total - cell[2]
-    if total < rule.limit then return cell[1] end
-  end
-  return 0
-end
-
--- Reservations that have not been forgotten.
-local function read_pending(raw)
-  local pending = {}
-  if not raw then return pending end
-  local stored = cmsgpack.unpack(raw)
-  for i = 1, #stored, 3 do
-    if stored[i + 1] > now then
-      local n = #pending
-      pending[n + 1], pending[n + 2], pending[n + 3] = stored[i], stored[i + 1], stored[i + 2]
-    end
-  end
-  return pending
-end
-
-local function find_token(pending, token)
-  for i = 1, #pending, 3 do
-    if pending[i] == token then return i end
+-- A rule in `raw`, of which rules begin at `at`: where it begins, its locks, its cells, and what
+-- is behind it, then the other fields. Nothing where it is not, or is over.
+local function find(raw, at, id)
+  while at <= #raw do
+    local name, ends, level, locks, cells, body = take('<ddBBI2', raw, at)
+    local first = locks == 0 and body or locks == 3 and body + 36 or body + 18
+    local past = first + cells * 24
+    if name == id then return at, body, first, past, ends, level, locks end
+    at = past
   end
 end
 
--- end, level; 0, 0 if there is none.
-local function read_lock(raw)
-  if not raw then return 0, 0 end
-  local ends, level = string.match(raw, '^(%d+) (%d+)$')
-  return tonumber(ends), tonumber(level)
-end
-
-local function is_repeat(memory, password)
-  local seen = redis.call('ZSCORE', memory, password)
-  return seen and now - tonumber(seen) < REPEAT_FOR
-end
-
-local function keep_for(key, milliseconds)
-  if redis.call('PTTL', key) < milliseconds then
-    redis.call('PEXPIRE', key, string.format('%.0f', milliseconds))
+-- Whether the wrong password was met within the last hour, and where it stands in `raw`, if it is
+-- one of the `many` that begin at `at`.
+local function is_repeat(raw, at, many, overflow, memory, password)
+  for from = at, at + many * 16 - 1, 16 do
+    local name, seen = take('<dd', raw, from)
+    if name == password then return seen <= now and now - seen < 3600000, from end
   end
+  if overflow <= now then return false end
+  local seen = tonumber(redis.call('ZSCORE', memory, make('<d', password)) or nil)
+  return seen ~= nil and seen <= now and now - seen < 3600000
 end

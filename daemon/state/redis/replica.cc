@@ -16,6 +16,8 @@ constexpr size_t kMaxUntold = 100'000;
 constexpr const char* kBlockMilliseconds = "1000";
 constexpr const char* kScanCount = "500";
 constexpr size_t kPushedAtOnce = 500;
+// Ends of one lock that differ by less are the same: times are told in milliseconds.
+constexpr std::chrono::milliseconds kSameEnd(2);
 // Growth remembers a lock for so long after its end (DESIGN 6.4).
 constexpr std::chrono::hours kLockMemory(24);
 
@@ -64,9 +66,12 @@ void Replica::join(Cluster& commands, Client& news, std::function<void()> met) {
 
 void Replica::leave() {
   ++joined_;
+  if (!is_complete_) position_.clear();  // all of it once more
   commands_ = nullptr;
   news_ = nullptr;
   has_met_ = false;
+  known_.clear();
+  locks_.clear();
   familiar_.clear();
 }
 
@@ -78,10 +83,10 @@ void Replica::compare(const Reply& first, const Reply& last) {
                        id_of(position_) <= id_of(newest);
   if (goes_on) return meet();
   position_ = newest.empty() ? "0-0" : newest;
+  is_complete_ = false;
   scan(Scan::kLocks, "0", [this] {
-    push_all();
-    meet();
-    scan(Scan::kFamiliar, "0", [this] { push_familiar(std::move(familiar_), 0); });
+    collect();
+    push_locks(0);
   });
 }
 
@@ -107,6 +112,7 @@ void Replica::take_scanned(Scan what, const Reply& pairs) {
       const auto* const lock = news ? std::get_if<policy::LockRecord>(&*news) : nullptr;
       if (lock == nullptr) continue;  // perhaps a later version understands it
       if (lock->until + kLockMemory > clock_()) {
+        if (!has_met_) known_[lock->key] = {lock->until, lock->level};
         apply(*news);
       } else {
         commands_->call({"HDEL", keys_.locks(), name}, [](const Reply&) {});
@@ -120,20 +126,41 @@ void Replica::take_scanned(Scan what, const Reply& pairs) {
   }
 }
 
-// Everything that this host knows, for a server that may know nothing of it.
-void Replica::push_all() {
+// What this host knows and the server does not.
+void Replica::collect() {
   for (const policy::Change& change : engine_.durable_state(clock_())) {
     if (const auto* const lock = std::get_if<policy::LockRecord>(&change)) {
-      send(*lock);
+      const auto known = known_.find(lock->key);
+      if (known == known_.end() || known->second.first + kSameEnd < lock->until ||
+          known->second.second < lock->level)
+        locks_.push_back(*lock);
     } else if (const auto* const familiar = std::get_if<policy::FamiliarRecord>(&change)) {
       familiar_.push_back(*familiar);
     }
   }
+  known_.clear();
+}
+
+// A part, and the next one when the server has that: it takes a hundred thousand locks without
+// falling silent for so long that it is taken for gone.
+void Replica::push_locks(size_t from) {
+  const size_t end = std::min(locks_.size(), from + kPushedAtOnce);
+  for (size_t i = from; i < end; ++i) send(locks_[i]);
+  if (end < locks_.size())
+    return commands_->when_done([this, now = joined_, end] {
+      if (now == joined_) push_locks(end);
+    });
+  locks_.clear();
+  meet();
+  scan(Scan::kFamiliar, "0", [this] { push_familiar(std::move(familiar_), 0); });
 }
 
 // A part, and the next one when that is done: no login waits behind a million networks.
 void Replica::push_familiar(std::vector<policy::FamiliarRecord> records, size_t from) {
-  if (from >= records.size()) return;
+  if (from >= records.size()) {
+    is_complete_ = true;
+    return;
+  }
   Command command{"ZADD", keys_.familiar(), "GT"};
   const size_t end = std::min(records.size(), from + kPushedAtOnce);
   for (size_t i = from; i < end; ++i) {

@@ -4,6 +4,8 @@
 #include <deque>
 #include <functional>
 #include <string>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "daemon/audit/log.h"
@@ -50,7 +52,8 @@ class Replica {
   void compare(const Reply& first, const Reply& last);
   void scan(Scan what, const std::string& cursor, std::function<void()> then);
   void take_scanned(Scan what, const Reply& items);
-  void push_all();
+  void collect();
+  void push_locks(size_t from);
   void push_familiar(std::vector<policy::FamiliarRecord> records, size_t from);
   void meet();
   void send(const News& news);
@@ -75,8 +78,12 @@ class Replica {
   uint64_t joined_ = 0;  // how often, so that old callbacks are known
   bool has_met_ = false;
   std::function<void()> met_;
-  std::string position_;                          // in the stream; empty: never read
-  std::vector<policy::FamiliarRecord> familiar_;  // of this host, to be pushed
+  std::string position_;      // in the stream; empty: never read
+  bool is_complete_ = false;  // the server has been told everything
+  // Of joining to a server that may know nothing: what it does know, and what it is told.
+  std::unordered_map<uint64_t, std::pair<policy::Time, uint32_t>> known_;  // locks: end, level
+  std::vector<policy::LockRecord> locks_;
+  std::vector<policy::FamiliarRecord> familiar_;
   std::deque<News> untold_;
   bool is_applying_ = false;
 };

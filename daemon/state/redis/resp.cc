@@ -66,10 +66,32 @@ std::optional<int64_t> Reply::integer_at(size_t index) const {
 
 struct ReplyReader::Impl {
   redisReader* reader = redisReaderCreate();
+  redisReplyObjectFunctions functions{};
+  decltype(redisReplyObjectFunctions::createArray) create_array = nullptr;
 };
 
+namespace {
+
+// hiredis makes room for as many items as are announced, before there are any. How it counts them
+// has changed with its versions.
+template <typename Number>
+void* create_bounded_array(const redisReadTask* task, Number items) {
+  if (static_cast<size_t>(items) > kMaxReplyItems) return nullptr;
+  using Create = decltype(redisReplyObjectFunctions::createArray);
+  return (*static_cast<const Create*>(task->privdata))(task, items);
+}
+
+}  // namespace
+
 ReplyReader::ReplyReader() : impl_(std::make_unique<Impl>()) {
-  is_broken_ = impl_->reader == nullptr;
+  redisReader* const reader = impl_->reader;
+  is_broken_ = reader == nullptr;
+  if (is_broken_) return;
+  impl_->create_array = reader->fn->createArray;
+  impl_->functions = *reader->fn;
+  impl_->functions.createArray = create_bounded_array;
+  reader->fn = &impl_->functions;
+  reader->privdata = &impl_->create_array;
 }
 
 ReplyReader::~ReplyReader() {
@@ -77,15 +99,20 @@ ReplyReader::~ReplyReader() {
 }
 
 void ReplyReader::feed(std::string_view bytes) {
-  if (!is_broken_)
-    is_broken_ = redisReaderFeed(impl_->reader, bytes.data(), bytes.size()) != REDIS_OK;
+  if (is_broken_) return;
+  bytes_ += bytes.size();
+  is_broken_ = redisReaderFeed(impl_->reader, bytes.data(), bytes.size()) != REDIS_OK;
 }
 
 std::optional<Reply> ReplyReader::next() {
   if (is_broken_) return std::nullopt;
   void* raw = nullptr;
   is_broken_ = redisReaderGetReply(impl_->reader, &raw) != REDIS_OK;
-  if (raw == nullptr) return std::nullopt;
+  if (raw == nullptr) {
+    is_broken_ = is_broken_ || bytes_ > kMaxReplyBytes;
+    return std::nullopt;
+  }
+  bytes_ = impl_->reader->len - impl_->reader->pos;
   Reply reply = from(*static_cast<redisReply*>(raw));
   freeReplyObject(raw);
   return reply;

@@ -36,6 +36,13 @@ struct Reply {
   [[nodiscard]] std::optional<int64_t> integer_at(size_t index) const;
 };
 
+// A reply is no longer than this: the longest that is asked for is a part of the locks or of the
+// news, 500 of them.
+constexpr size_t kMaxReplyBytes = 4 * 1024 * 1024;
+// Nor has one of its lists more items, whatever it announces: a slot's each, where a cluster tells
+// who has which, and a few.
+constexpr size_t kMaxReplyItems = 20'000;
+
 // Cuts a stream of bytes into replies. hiredis reads them.
 class ReplyReader {
  public:
@@ -47,12 +54,13 @@ class ReplyReader {
   void feed(std::string_view bytes);
   // The next whole reply; nullopt: there is none yet, or is_broken().
   std::optional<Reply> next();
-  // The stream is no RESP. It stays so.
+  // The stream is no RESP, or a reply is beyond the bounds. It stays so.
   [[nodiscard]] bool is_broken() const { return is_broken_; }
 
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
+  size_t bytes_ = 0;  // since the last whole reply
   bool is_broken_ = false;
 };
 
