@@ -23,8 +23,9 @@ struct SasldbTable {
 // "user NUL realm NUL property"; the property userPassword has the password itself. Other
 // properties are passed over. `lowercase` applies to both parts of a name.
 //
-// Opened for reading only, without the file being mapped: one that shrinks meanwhile is an error
-// and no signal. Libdb keeps pages of it in memory while it reads, and wipes none.
+// The file is copied to memory first and checked there (db_verify(1)): libdb crashes on pages that
+// damage, or somebody who was writing, has left half. A file that does not pass is an error.
+// Neither the copy nor the pages that libdb keeps while it reads are wiped.
 [[nodiscard]] Result<SasldbTable> read_sasldb(const std::string& path, bool lowercase);
 
 }  // namespace saslatch::passdb

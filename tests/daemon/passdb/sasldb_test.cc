@@ -5,7 +5,11 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <random>
 
+#include "daemon/passdb/sasldb/sasldb_file.h"
 #include "tests/daemon/audit/recording_log.h"
 #include "tests/daemon/passdb/lookups.h"
 #include "tests/daemon/passdb/scratch_dir.h"
@@ -19,6 +23,11 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::StartsWith;
+
+std::string content_of(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
 
 // Entries as saslpasswd2 writes them; the integration tests have its own.
 class SasldbTest : public ::testing::Test {
@@ -129,6 +138,37 @@ TEST_F(SasldbTest, IsDownUntilItsFileIsThere) {
   write_users({{"alice@example.com", "pw"}});
   EXPECT_EQ(told_of("alice@example.com"), "{PLAIN}pw");
   EXPECT_TRUE(passdb().status().available);
+}
+
+TEST_F(SasldbTest, IsNotEndedByADamagedFile) {
+  std::vector<std::pair<std::string, std::string>> users;
+  for (int i = 0; i < 300; ++i) {
+    // Some are longer than a page.
+    users.emplace_back("user" + std::to_string(i) + "@example.com",
+                       "secret" + std::string(i % 50 == 0 ? 6000 : 3, 'x'));
+  }
+  write_users(users);
+  EXPECT_EQ(listed(passdb(), "*").size(), users.size());
+  const std::string whole = content_of(path_);
+  // Heads of pages, with the numbers of their neighbours and the places of their entries.
+  constexpr size_t kPage = 4096;
+  constexpr size_t kHead = 128;
+  std::mt19937 random(1);
+  ::testing::internal::CaptureStdout();
+  for (int i = 0; i < 300; ++i) {
+    std::string damaged = whole;
+    for (uint32_t bytes = random() % 8; bytes-- > 0;) {
+      const size_t page = random() % (whole.size() / kPage);
+      damaged[page * kPage + random() % kHead] = static_cast<char>(random());
+    }
+    dir_.write("sasldb2", damaged);
+    (void)read_sasldb(path_, true);
+  }
+  for (size_t cut = whole.size(); cut > 0; cut = cut * 3 / 4) {
+    dir_.write("sasldb2", whole.substr(0, cut - 1));
+    EXPECT_FALSE(read_sasldb(path_, true)) << cut;
+  }
+  EXPECT_EQ(::testing::internal::GetCapturedStdout(), "") << "libdb prints what it finds";
 }
 
 TEST_F(SasldbTest, ReadsNoDeviceAndNoDirectory) {
