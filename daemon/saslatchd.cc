@@ -9,12 +9,9 @@
 #include <utility>
 
 #include "daemon/config/saslatchd_options.h"
-#include "daemon/config/secret_files.h"
 #include "daemon/control/control_session.h"
 #include "daemon/environment.h"
 #include "daemon/net/service_manager.h"
-#include "daemon/passdb/drivers/make_passdb.h"
-#include "daemon/passdb/embedded.h"
 #include "daemon/password/hash_memory.h"
 #include "daemon/session/dovecot_session.h"
 #include "daemon/session/master_session.h"
@@ -129,6 +126,7 @@ Saslatchd::Saslatchd(std::string config_path, config::Config config, std::unique
       durability_(store_),
       codes_(std::make_shared<passdb::CodeBook>(config.daemon.state_dir)),
       codes_door_{config.daemon.state_dir, random_, *codes_},
+      passdbs_(log_, random_, clock_),
       config_(std::move(config)),
       config_loaded_(made_.wall),
       hostname_(own_hostname()),
@@ -168,36 +166,27 @@ std::optional<Saslatchd::StartError> Saslatchd::start() {
 
   replace_audit(config_.daemon.audit_log);
   if (auto error = restore_state()) return error;
-  passdbs_ = make_passdbs(config_);
+  passdbs_.configure(config_);
   const Now now = clock_.read();
-  load_passdbs(now);
+  passdbs_.load(*codes_, now.mono);
   in_force_ = make_settings(config_);
   std::fill(cells_.begin(), cells_.end(), in_force_);
   control_cell_ = in_force_;
 
-  housekeeping_.every(passdb::kPasswdFilePoll, [this](Now at) {
-    std::vector<std::shared_ptr<passdb::PasswdFilePassdb>> files;
-    {
-      const std::lock_guard lock(reload_mutex_);
-      files = passdbs_.files;
-    }
-    for (const auto& file : files) file->refresh(at.mono);
-  });
+  housekeeping_.every(passdb::kPasswdFilePoll, [this](Now at) { passdbs_.refresh_files(at.mono); });
   housekeeping_.every(std::chrono::seconds(1), [this](Now at) {
     engine_.sweep(at.policy);
     std::shared_ptr<const Settings> settings;
-    std::vector<std::shared_ptr<passdb::EmbeddedPassdb>> databases;
     {
       const std::lock_guard lock(reload_mutex_);
       settings = in_force_;
-      databases = passdbs_.embedded;
     }
     settings->verifier->sweep(at.mono);
-    for (const auto& database : databases) database->refresh(at.mono);
+    passdbs_.refresh_databases(at.mono);
     update_gauges(at);
     // `saslatch` tells when it has changed something; a restored database comes by itself.
     (void)codes_->refresh();
-    end_retired_passdbs();
+    passdbs_.end_retired();
   });
   housekeeping_.every(kCodeUseFlush, [this](Now) { (void)codes_->flush(); });
   workers_.start();
@@ -326,79 +315,6 @@ net::SessionFactory Saslatchd::session_factory(const config::ListenConfig& liste
   };
 }
 
-PassdbSet Saslatchd::make_passdbs(const config::Config& config) {
-  PassdbSet set;
-  set.configs = config.passdb;
-  set.lowercase = config.usernames.lowercase;
-  set.max_hold = config.policy.max_hold;
-  const passdb::PassdbPlaces places{config.daemon.state_dir, config.daemon.module_dir};
-  const passdb::PassdbParts parts{
-      log_,         random_,       [this] { return clock_.read().mono; },
-      set.max_hold, set.lowercase, config::read_password_file};
-  for (const config::PassdbConfig& wanted : config.passdb) {
-    std::shared_ptr<passdb::Passdb> made = passdbs_.kept(wanted, set);
-    if (!made) {
-      auto fresh = passdb::make_passdb(wanted, places, parts);
-      if (fresh) {
-        made = *std::move(fresh);
-      } else {
-        made = passdb::make_missing_passdb(wanted, fresh.error().message);
-        set.missing.push_back(made);
-      }
-    }
-    if (auto file = std::dynamic_pointer_cast<passdb::PasswdFilePassdb>(made)) {
-      set.files.push_back(std::move(file));
-    } else if (auto embedded = std::dynamic_pointer_cast<passdb::EmbeddedPassdb>(made)) {
-      set.embedded.push_back(std::move(embedded));
-    }
-    set.chain.push_back(std::move(made));
-  }
-  return set;
-}
-
-std::shared_ptr<passdb::Passdb> PassdbSet::kept(const config::PassdbConfig& wanted,
-                                                const PassdbSet& next) const {
-  const auto found = std::find(configs.begin(), configs.end(), wanted);
-  if (found == configs.end() || lowercase != next.lowercase || max_hold != next.max_hold) return {};
-  const auto& old = chain[static_cast<size_t>(found - configs.begin())];
-  const bool is_missing = std::find(missing.begin(), missing.end(), old) != missing.end();
-  return is_missing ? nullptr : old;
-}
-
-void Saslatchd::retire_passdbs(const PassdbSet& old) {
-  for (const auto& passdb : old.chain) {
-    const auto& kept = passdbs_.chain;
-    if (std::find(kept.begin(), kept.end(), passdb) == kept.end()) retired_.push_back(passdb);
-  }
-}
-
-void Saslatchd::end_retired_passdbs() {
-  std::vector<std::shared_ptr<passdb::Passdb>> unused;
-  {
-    const std::lock_guard lock(reload_mutex_);
-    for (auto& passdb : retired_) {
-      if (passdb.use_count() == 1) unused.push_back(std::move(passdb));
-    }
-    std::erase(retired_, nullptr);
-  }
-  for (const auto& passdb : unused) passdb->stop();
-}
-
-void Saslatchd::load_passdbs(Now now) {
-  (void)codes_->refresh();  // before the first login, and again once it is upgraded
-  for (const auto& file : passdbs_.files) file->refresh(now.mono);
-  for (const auto& embedded : passdbs_.embedded) {
-    (void)embedded->prepare();  // status() below tells what is wrong
-    (void)codes_->refresh();
-  }
-  for (const auto& passdb : passdbs_.chain) {
-    if (const passdb::PassdbStatus status = passdb->status(); !status.available) {
-      log_.error("passdb-down", "a passdb cannot be used; its users get a temporary failure",
-                 {{"passdb", std::string(passdb->name())}, {"error", status.reason}});
-    }
-  }
-}
-
 std::shared_ptr<const Settings> Saslatchd::make_settings(const config::Config& config) {
   const std::vector<sasl::MechanismInfo> known = sasl::known_mechanisms();
   auto mechanisms = sasl::Registry::create(known, config.mechanisms.offer);
@@ -409,7 +325,7 @@ std::shared_ptr<const Settings> Saslatchd::make_settings(const config::Config& c
   auto settings = std::make_shared<Settings>(
       Settings{.mechanisms = std::move(mechanisms.value()),
                .verifier = std::make_shared<const passdb::Verifier>(
-                   passdbs_.chain, log_, random_, config.daemon.verdict_cache,
+                   passdbs_.passdbs(), log_, random_, config.daemon.verdict_cache,
                    passdb::CodeRules{codes_, config.codes.main_password}),
                .usernames = std::move(usernames),
                .hostname = hostname_,
@@ -476,7 +392,7 @@ void Saslatchd::update_gauges(Now now) {
   const std::lock_guard lock(reload_mutex_);
   metrics_.subjects_limit.set(static_cast<int64_t>(config_.policy.max_subjects));
   std::vector<std::pair<std::string, bool>> passdbs;
-  for (const auto& passdb : passdbs_.chain) {
+  for (const auto& passdb : passdbs_.passdbs()) {
     passdbs.emplace_back(passdb->name(), passdb->status().available);
   }
   metrics_.passdbs_down.set(std::count_if(passdbs.begin(), passdbs.end(),
@@ -558,11 +474,10 @@ control::ReloadReport Saslatchd::reload(Now now) {
   } else {
     audit_file_.with([](FileAuditSink& sink) { sink.reopen(); });
   }
-  const PassdbSet old = std::exchange(passdbs_, make_passdbs(next));
-  retire_passdbs(old);
+  passdbs_.configure(next);
   config_ = std::move(next);
   config_loaded_ = now.wall;
-  load_passdbs(now);
+  passdbs_.load(*codes_, now.mono);
   engine_.configure(config_.policy, now.policy);
   holds_.set_limit(config_.policy.held_answers);
   workers_.set_max_hold(config_.policy.max_hold);
@@ -584,8 +499,7 @@ void Saslatchd::stop() {
   control_server_.stop(std::chrono::milliseconds(0));
   housekeeping_.stop();
   lookups_.stop();
-  for (const auto& passdb : passdbs_.chain) passdb->stop();
-  for (const auto& passdb : retired_) passdb->stop();
+  passdbs_.stop();
   workers_.stop();
   if (sharing_) sharing_->stop();
   (void)codes_->flush();
@@ -628,7 +542,7 @@ control::DaemonStatus Saslatchd::status() const {
     }
     status.listeners.push_back(std::move(listener));
   }
-  for (const auto& passdb : passdbs_.chain) status.passdbs.push_back(passdb->status());
+  for (const auto& passdb : passdbs_.passdbs()) status.passdbs.push_back(passdb->status());
   status.state.path = config_.daemon.state_dir + "/state.db";
   if (const auto health = store_.health(); !health.is_writable)
     status.state.trouble = health.reason;

@@ -21,9 +21,8 @@
 #include "daemon/net/server.h"
 #include "daemon/net/workers.h"
 #include "daemon/passdb/code_book.h"
-#include "daemon/passdb/embedded.h"
-#include "daemon/passdb/passwd_file.h"
 #include "daemon/passdb/verifier.h"
+#include "daemon/passdb_chain.h"
 #include "daemon/policy/engine.h"
 #include "daemon/privileges.h"
 #include "daemon/session/held_answers.h"
@@ -37,23 +36,6 @@
 #include "protocol/base/crypto/system_random.h"
 
 namespace saslatch {
-
-// The passdbs of a configuration. One whose section did not change is the same object after a
-// reload, with what it has loaded.
-struct PassdbSet {
-  std::vector<config::PassdbConfig> configs;
-  bool lowercase = true;
-  std::chrono::milliseconds max_hold{};
-  std::vector<std::shared_ptr<passdb::Passdb>> chain;
-  std::vector<std::shared_ptr<passdb::PasswdFilePassdb>> files;  // to be refreshed, as those below
-  std::vector<std::shared_ptr<passdb::EmbeddedPassdb>> embedded;
-  std::vector<std::shared_ptr<passdb::Passdb>>
-      missing;  // could not be made; tried anew at a reload
-
-  // The passdb of a section that is in `next` just as it was here; null: it must be made.
-  [[nodiscard]] std::shared_ptr<passdb::Passdb> kept(const config::PassdbConfig& wanted,
-                                                     const PassdbSet& next) const;
-};
 
 // The daemon: every part, made and wired. main() makes one, starts it, and tells it about signals.
 class Saslatchd final : public control::DaemonView {
@@ -113,11 +95,7 @@ class Saslatchd final : public control::DaemonView {
   [[nodiscard]] Result<Endpoints> endpoints(const config::Config& config);
   [[nodiscard]] net::Endpoint control_endpoint();
   [[nodiscard]] net::SessionFactory session_factory(const config::ListenConfig& listen);
-  [[nodiscard]] PassdbSet make_passdbs(const config::Config& config);
   [[nodiscard]] std::shared_ptr<const Settings> make_settings(const config::Config& config);
-  void load_passdbs(Now now);
-  void retire_passdbs(const PassdbSet& old);
-  void end_retired_passdbs();
   void replace_audit(const std::string& path);
   [[nodiscard]] std::optional<StartError> restore_state();
   void update_gauges(Now now);
@@ -142,13 +120,10 @@ class Saslatchd final : public control::DaemonView {
   StaleWatch stale_;
   std::shared_ptr<passdb::CodeBook> codes_;
   control::CodesDoor codes_door_;
+  PassdbChain passdbs_;
 
   mutable std::mutex reload_mutex_;  // guards these down to config_loaded_
   config::Config config_;
-  PassdbSet passdbs_;
-  // Out of force, and perhaps still asked by a login in flight. Each ends on the housekeeping
-  // thread, which may wait for its threads; no login's thread ever holds the last reference.
-  std::vector<std::shared_ptr<passdb::Passdb>> retired_;
   std::shared_ptr<const Settings> in_force_;
   Wall config_loaded_;
   std::string hostname_;
