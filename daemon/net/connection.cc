@@ -79,8 +79,8 @@ void Connection::on_read(const boost::system::error_code& error, size_t size) {
     wipe(input_.data(), size);  // before the next read begins to fill it
   } else if (error == boost::asio::error::eof) {
     input_ended_ = true;
+    if (has_hung_up()) return close();
     session_->end_of_input(loop_.now());
-    if (!session_->is_over() && has_hung_up()) return close();
   } else {
     return close();
   }

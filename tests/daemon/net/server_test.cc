@@ -18,11 +18,15 @@ namespace {
 // Says back what it is told, `factor` times.
 class EchoSession final : public Session {
  public:
-  explicit EchoSession(int factor) : factor_(factor) {}
+  // `ended` counts the ends of input that sessions are told of.
+  EchoSession(int factor, std::atomic<int>& ended) : factor_(factor), ended_(ended) {}
   void receive(std::string_view bytes, Now) override {
     for (int i = 0; i < factor_; ++i) output_ += bytes;
   }
-  void end_of_input(Now) override { over_ = true; }
+  void end_of_input(Now) override {
+    ++ended_;
+    over_ = true;
+  }
   void drain(Now) override {
     output_ += "bye";
     over_ = true;
@@ -37,6 +41,7 @@ class EchoSession final : public Session {
 
  private:
   int factor_;
+  std::atomic<int>& ended_;
   bool over_ = false;
   std::string output_;
 };
@@ -92,8 +97,9 @@ class ServerTest : public ::testing::Test {
   Endpoint endpoint(const std::string& name, int factor = 1) {
     UnixAddress address;
     address.path = folder / name;
-    return {name, address,
-            [factor](const NewConnection&, Now) { return std::make_unique<EchoSession>(factor); }};
+    return {name, address, [this, factor](const NewConnection&, Now) {
+              return std::make_unique<EchoSession>(factor, ended);
+            }};
   }
   std::vector<Endpoint> endpoints(std::initializer_list<const char*> names) {
     std::vector<Endpoint> all;
@@ -105,6 +111,7 @@ class ServerTest : public ::testing::Test {
   Clock clock;
   Metrics metrics;
   Silence log;
+  std::atomic<int> ended = 0;
   Server server{2, clock, metrics, log};
 };
 
@@ -127,6 +134,24 @@ TEST_F(ServerTest, WritesWhatIsFinishedAfterTheEndOfInput) {
   client.say("last words");
   client.end_input();
   EXPECT_EQ(client.read(100), "last words");
+  server.stop(std::chrono::milliseconds(1000));
+}
+
+// A session may begin something at the end of its input; for a client that has gone it must not.
+TEST_F(ServerTest, TellsOfTheEndOfInputOnlyWhereSomebodyIsLeftToHear) {
+  ASSERT_TRUE(server.open(endpoints({"a"})).empty());
+  server.start();
+  {
+    Client gone(folder / "a");
+    gone.say("hi");
+    EXPECT_EQ(gone.read(2), "hi");
+  }
+  while (metrics.connections.value() != 0) std::this_thread::yield();
+  EXPECT_EQ(ended, 0);
+  Client left(folder / "a");
+  left.end_input();
+  EXPECT_EQ(left.read(1), "");
+  EXPECT_EQ(ended, 1);
   server.stop(std::chrono::milliseconds(1000));
 }
 
