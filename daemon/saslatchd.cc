@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <future>
 #include <thread>
 #include <utility>
 
@@ -561,6 +562,20 @@ void Saslatchd::users_changed() { (void)codes_->refresh(); }
 void Saslatchd::wait_until_stored(uint64_t journalled) { store_.wait_flushed(journalled); }
 
 void Saslatchd::wait_until_all_stored() { store_.wait_flushed(store_.appended()); }
+
+policy::SharedReply Saslatchd::ask_together(policy::SharedRequest request) {
+  if (!sharing_ || !sharing_->state().is_usable()) return {};
+  // It answers by itself, after its budget at the latest, unless it ends just now. The promise is
+  // shared with an answer that comes late.
+  constexpr std::chrono::seconds kPatience(2);
+  const auto answered = std::make_shared<std::promise<policy::SharedReply>>();
+  auto reply = answered->get_future();
+  sharing_->state().reserve(
+      std::move(request), policy::Duration(0),
+      [answered](policy::SharedReply told) { answered->set_value(std::move(told)); });
+  if (reply.wait_for(kPatience) != std::future_status::ready) return {};
+  return reply.get();
+}
 
 std::optional<std::string> Saslatchd::normalise(std::string_view name) const {
   const std::lock_guard lock(reload_mutex_);

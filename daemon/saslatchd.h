@@ -65,6 +65,7 @@ class Saslatchd final : public control::DaemonView {
   control::ReloadReport reload(Now now) override;
   void wait_until_stored(uint64_t journalled) override;
   void wait_until_all_stored() override;
+  policy::SharedReply ask_together(policy::SharedRequest request) override;
   void users_changed() override;
   [[nodiscard]] std::optional<std::string> normalise(std::string_view name) const override;
 

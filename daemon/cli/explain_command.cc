@@ -42,7 +42,9 @@ Table locks(const Json& reply) {
 Table rules(const Json& reply) {
   Table table({"RULE", "COUNTS", "FOR", "NOW", "LIMIT", "THEN"}, {3});
   for (const Json& rule : part(reply, "rules")) {
-    const int64_t now = number_field(rule, "counted") + number_field(rule, "pending");
+    // Of all hosts, where they count together.
+    const char* const counted = rule.contains("counted_together") ? "counted_together" : "counted";
+    const int64_t now = number_field(rule, counted) + number_field(rule, "pending");
     const int64_t limit = number_field(rule, "limit");
     // From half of the limit on it is worth a look.
     const Tone tone = now >= limit ? Tone::kBad : now * 2 >= limit ? Tone::kWarning : Tone::kPlain;

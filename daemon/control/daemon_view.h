@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "daemon/passdb/passdb.h"
+#include "daemon/policy/shared.h"
 #include "daemon/session/now.h"
 
 namespace saslatch::control {
@@ -69,6 +70,10 @@ class DaemonView {
   virtual void wait_until_stored(uint64_t journalled) = 0;
   // The same for all that the engine has journalled by now.
   virtual void wait_until_all_stored() = 0;
+
+  // What all hosts have counted, where they count together; kNoAnswer where they don't, or in a
+  // moment cannot be asked. Waits for that moment.
+  virtual policy::SharedReply ask_together(policy::SharedRequest request) = 0;
 
   // Somebody changed codes or accounts in users.db: what is remembered of it is refreshed.
   virtual void users_changed() = 0;

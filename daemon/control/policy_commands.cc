@@ -36,6 +36,7 @@ Json rule_json(const policy::RuleState& state, Now now) {
            {"window_seconds",
             std::chrono::duration_cast<std::chrono::seconds>(state.limit.window).count()},
            {"level", state.level}};
+  if (state.together) one["counted_together"] = *state.together;
   if (state.until && *state.until > now.policy) {
     one["until"] = rfc3339(*state.until);
     one["left_seconds"] = seconds_between(now.policy, *state.until);
@@ -235,10 +236,26 @@ Outcome run_lock_clear(const Parts& parts, const Call& call) {
 Outcome run_explain(const Parts& parts, const Call& call) {
   const auto subject = required_subject(call.request, parts.daemon);
   if (!subject) return tl::unexpected<Refused>(subject.error());
-  const policy::Explanation held = parts.engine.explain(*subject, call.now.policy);
+  policy::Explanation held = parts.engine.explain(*subject, call.now.policy);
+  const bool is_shared = !held.together.holds.empty();
+  bool is_together = false;
+  if (is_shared) {
+    const policy::SharedReply all = parts.daemon.ask_together(held.together);
+    is_together = all.verdict == policy::SharedReply::Verdict::kFree;
+    held.join(all, call.now.policy);
+  }
   const auto settings = parts.engine.settings();
   Json reply{{"subject", held.subject}, {"verdict", verdict(held, *settings, call.now)}};
   reply["notes"] = notes(*subject, parts.engine, *settings);
+  if (is_together) {
+    reply["notes"].push_back(
+        "what all hosts have counted together; the last attempts are of this "
+        "host");
+  } else if (is_shared) {
+    reply["notes"].push_back(
+        "the shared state does not answer: only what this host has counted, "
+        "and locks as far as it has heard of them");
+  }
   Json spent = Json::array();
   if (parts.stale != nullptr) {
     explain_spent(*subject, *parts.stale, call.now, reply["notes"], spent);

@@ -136,6 +136,8 @@ struct RuleState {
   uint32_t pending = 0;       // being verified
   std::optional<Time> until;  // it locks or refuses until then
   uint32_t level = 0;         // of the last lock within growth's memory
+  // What all hosts have counted together; nullopt where nobody was asked or none answered.
+  std::optional<uint32_t> together;
 };
 
 struct FamiliarInfo {
@@ -158,6 +160,12 @@ struct Explanation {
   std::vector<RuleState> rules;
   std::vector<FamiliarInfo> familiar;  // newest first
   std::vector<PastAttempt> attempts;   // newest first, at most ten of those still remembered
+  // Where hosts count together, what they have counted for `rules`: its holds' rules, one after the
+  // other, are those. Asking it reserves nothing.
+  SharedRequest together;
+
+  // Puts the answer to that in. A rate that all hosts together have reached refuses here too.
+  void join(const SharedReply& reply, Time now);
 };
 
 struct Figures {

@@ -216,6 +216,8 @@ void Engine::Impl::explain_candidate(const Candidate& candidate, Time now, Expla
   };
   if (const Lock* lock = live_lock(mix(candidate.key, 0)))
     out.locks.push_back(info_of(*lock, config, now));
+  SharedHold asked;
+  asked.subject = candidate.key;
   for (const Group& group : config.groups) {
     if (!is_of(group, candidate.subject)) continue;
     for (const uint16_t index : group.rules) {
@@ -229,7 +231,8 @@ void Engine::Impl::explain_candidate(const Candidate& candidate, Time now, Expla
                       0,
                       0,
                       std::nullopt,
-                      0};
+                      0,
+                      std::nullopt};
       if (Window* window = here.windows.find(key)) {
         if (advance(*window, rule, now)) state.counted = window->count(rule.shape);
         if (rule.rule.then == Then::kRefuse && state.counted >= rule.shape.limit)
@@ -242,8 +245,26 @@ void Engine::Impl::explain_candidate(const Candidate& candidate, Time now, Expla
         state.until = lock->end(now);
         out.locks.push_back(info_of(*lock, config, now));
       }
+      asked.rules.push_back(shared_shape(rule));
+      asked.rules.back().then = Then::kDelay;  // which is looked at only, and reserves nothing
       out.rules.push_back(std::move(state));
     }
+  }
+  if (shares_ && !asked.rules.empty()) out.together.holds.push_back(std::move(asked));
+}
+
+void Explanation::join(const SharedReply& reply, Time now) {
+  if (reply.verdict != SharedReply::Verdict::kFree) return;
+  for (const SharedReply::Counted& counted : reply.delays) {
+    if (counted.hold >= together.holds.size()) continue;
+    size_t index = counted.rule;
+    for (size_t hold = 0; hold < counted.hold; ++hold) index += together.holds[hold].rules.size();
+    if (counted.rule >= together.holds[counted.hold].rules.size() || index >= rules.size())
+      continue;
+    RuleState& rule = rules[index];
+    rule.together = counted.events;
+    if (rule.then == Then::kRefuse && counted.events >= rule.limit.events)
+      rule.until = std::max(rule.until.value_or(now), now + counted.left);
   }
 }
 

@@ -204,6 +204,7 @@ class Engine::Impl {
   uint64_t make_familiar(Stripe& stripe, uint64_t user_key, const Body& body, Time now);
 
   // engine_shared.cc
+  static SharedRule shared_shape(const CompiledRule& compiled);
   static SharedRule shared_rule(const Body& body, const Hold& hold, const CompiledRule& rule);
   void settle_shared(const Body& body, const Hold& hold, Outcome outcome, bool repeat,
                      Settled& settled) const;

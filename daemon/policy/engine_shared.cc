@@ -22,16 +22,21 @@ void Engine::Impl::share(const HashKey& fingerprint_key, Random& random) {
   shares_ = true;
 }
 
+SharedRule Engine::Impl::shared_shape(const CompiledRule& compiled) {
+  SharedRule shared;
+  shared.id = compiled.id;
+  shared.count = compiled.rule.count;
+  shared.then = compiled.rule.then;
+  shared.limit = compiled.rule.limit.events;
+  shared.window = compiled.rule.limit.window;
+  shared.merge = compiled.shape.merge * kTick;
+  return shared;
+}
+
 SharedRule Engine::Impl::shared_rule(const Body& body, const Hold& hold,
                                      const CompiledRule& compiled) {
   const Rule& rule = compiled.rule;
-  SharedRule shared;
-  shared.id = compiled.id;
-  shared.count = rule.count;
-  shared.then = rule.then;
-  shared.limit = rule.limit.events;
-  shared.window = rule.limit.window;
-  shared.merge = compiled.shape.merge * kTick;
+  SharedRule shared = shared_shape(compiled);
   if (hold.applies != 0 && rule.then != Then::kDelay)
     shared.token = body.token_for(hold, rule.count);
   if (is_distinct(rule.count) && body.is_visible_to(rule.count))

@@ -9,7 +9,8 @@ from harness.box import wait_until
 from harness.case import IntegrationCase
 from harness.certificate import Authority
 from harness.redis import RedisServer
-from harness.shared import (HOME, PASSWORD, STRANGER, Site, attempt, guess, guess_together, status)
+from harness.shared import (HOME, PASSWORD, STRANGER, TRIES, Site, attempt, guess, guess_together,
+                            status, together)
 
 LIMIT = 5
 POLICY = f"""
@@ -51,15 +52,13 @@ class Together(IntegrationCase):
 
     @classmethod
     def prepare(cls):
-        names = [name.split("test_")[1] for name in dir(cls) if name.startswith("test_")]
-        cls.site = Site(cls.box, map(account, names), POLICY)
+        tests = [getattr(cls, name) for name in dir(cls) if name.startswith("test_")]
+        cls.site = Site(cls.box, sum((test.users for test in tests), []), POLICY)
         cls.redis = RedisServer(cls.box, cls.site.hub).start()
         cls.site.start(cls.redis.address)
         cls.a, cls.b, cls.c = cls.site.daemons
 
-    def setUp(self):
-        self.user = account(self._testMethodName.split("test_")[1])
-
+    @together
     def test_of_300_parallel_guesses_no_more_than_the_limit_are_verified(self):
         answers = guess_together(self.site.daemons, self.user, 300)
         self.assertEqual(answers, {"FAIL": 300})
@@ -69,6 +68,7 @@ class Together(IntegrationCase):
         hosts = [self.site.decided(self.user, [daemon]).total() for daemon in self.site.daemons]
         self.assertEqual(hosts, [100, 100, 100])
 
+    @together
     def test_a_lock_refuses_at_once_everywhere_and_is_cleared_everywhere(self):
         self.assertEqual(guess(self.a, self.user, LIMIT), ["FAIL"] * LIMIT)
         for daemon in (self.b, self.c, self.a):
@@ -80,12 +80,14 @@ class Together(IntegrationCase):
         for daemon in self.site.daemons:
             self.assertEqual(attempt(daemon, self.user, PASSWORD, STRANGER), "OK", daemon.name)
 
+    @together
     def test_an_administrators_lock_holds_everywhere(self):
         self.c.cli("lock", "add", f"user:{self.user}", "--for", "1h", "--reason", "lost phone")
         self.site.wait_lock(self.user)
         for daemon in self.site.daemons:
             self.assertEqual(attempt(daemon, self.user, PASSWORD, STRANGER), "FAIL", daemon.name)
 
+    @together
     def test_a_network_that_became_familiar_on_one_host_is_spared_by_another(self):
         self.assertEqual(attempt(self.a, self.user, PASSWORD, HOME), "OK")
 
@@ -99,26 +101,29 @@ class Together(IntegrationCase):
         self.assertEqual(attempt(self.b, self.user, PASSWORD, STRANGER), "FAIL")
         self.assertEqual(attempt(self.b, self.user, PASSWORD, HOME), "OK")
 
+    @together
     def test_a_spray_is_seen_though_each_host_sees_a_third(self):
-        rip = "rip=192.0.2.99"
         for number in range(12):
             daemon = self.site.daemons[number % 3]
-            self.assertEqual(attempt(daemon, account(f"nobody{number}"), "x", rip), "FAIL")
+            self.assertEqual(attempt(daemon, f"{number}{self.user}", "x", self.rip), "FAIL")
         for daemon in self.site.daemons:
-            self.assertEqual(attempt(daemon, self.user, PASSWORD, rip), "FAIL", daemon.name)
+            self.assertEqual(attempt(daemon, self.user, PASSWORD, self.rip), "FAIL", daemon.name)
             self.assertEqual(attempt(daemon, self.user, PASSWORD, HOME), "OK", daemon.name)
 
+    @together
     def test_a_repeated_wrong_password_counts_once_for_all_hosts(self):
         for daemon in self.site.daemons * 3:
             self.assertEqual(attempt(daemon, self.user, "old password", STRANGER), "FAIL")
         self.assertEqual(attempt(self.b, self.user, PASSWORD, STRANGER), "OK")
 
+    @together
     def test_a_success_gives_the_failures_back_on_every_host(self):
         self.assertEqual(guess(self.a, self.user, LIMIT - 1), ["FAIL"] * (LIMIT - 1))
         self.assertEqual(attempt(self.b, self.user, PASSWORD, STRANGER), "OK")
         self.assertEqual(guess(self.c, self.user, LIMIT - 1, start=100), ["FAIL"] * (LIMIT - 1))
         self.assertEqual(attempt(self.a, self.user, PASSWORD, STRANGER), "OK")
 
+    @together
     def test_what_redis_holds_shows_no_password_and_no_key(self):
         guess(self.a, self.user, 2)
         keys = self.redis.call("KEYS", "*")
@@ -128,23 +133,38 @@ class Together(IntegrationCase):
         for secret in ("wrong 0", PASSWORD, self.site.key.read_text().strip()):
             self.assertNotIn(secret, dump.read_text())
 
+    @together
     def test_every_subjects_keys_have_an_end(self):
         guess(self.a, self.user, 2)
         for key in self.redis.call("KEYS", "saslatch:{*"):
             self.assertNotEqual(self.redis.call("PTTL", key), -1, key)
 
+    @together
+    def test_explain_shows_what_all_hosts_have_counted(self):
+        for number, daemon in enumerate(self.site.daemons):
+            guess(daemon, self.user, 1, start=number)
+        wait_until(lambda: self.site.explained(self.a, f"user:{self.user}") == 3,
+                   "all three to be told of")
+        told = json.loads(self.a.cli("explain", f"user:{self.user}", "--json"))
+        self.assertEqual(told["rules"][0]["counted"], 1)
+        self.assertIn("all hosts", told["notes"][0])
+        table = self.a.cli("explain", f"user:{self.user}")
+        self.assertRegex(table, rf"guess-account +failures +user:{self.user} +3 +{LIMIT} in 1h")
 
 class Growth(IntegrationCase):
     def test_the_second_lock_is_longer_though_another_host_sets_it(self):
-        user = account("bob")
-        site = Site(self.box, [user], GROWING)
-        site.start(RedisServer(self.box, site.hub).start().address)
-        a, b, c = site.daemons
+        self.site = Site(self.box, [f"{number}bob@example.com" for number in range(TRIES)], GROWING)
+        self.site.start(RedisServer(self.box, self.site.hub).start().address)
+        self.site.together(lambda number: self.grows(f"{number}bob@example.com"))
+
+    def grows(self, user):
+        a, b, c = self.site.daemons
         guess(a, user, 2)
-        self.assertEqual(attempt(b, user, PASSWORD, STRANGER), "FAIL")
+        wait_until(lambda: any(daemon.audit(event="lock", subject=f"user:{user}")
+                               for daemon in self.site.daemons), "the first lock")
         wait_until(lambda: attempt(c, user, PASSWORD, STRANGER) == "OK", "the first lock's end")
         guess(b, user, 2, start=100)
-        for entry in site.wait_lock(user):
+        for entry in self.site.wait_lock(user):
             self.assertEqual(entry["level"], 2)
             self.assertGreater(entry["left_seconds"], 30)
 
@@ -207,6 +227,8 @@ class Doors(IntegrationCase):
                 self.assertIn(why, daemon.log())
                 self.assertNotIn("open-", daemon.log())
                 self.assertEqual(attempt(daemon, user, PASSWORD, HOME), "OK")
+                told = json.loads(daemon.cli("explain", f"user:{user}", "--json"))
+                self.assertIn("does not answer", told["notes"][0])
                 guess(daemon, user, LIMIT + 3)
                 wait_until(lambda: self.site.decided(user, [daemon]).total() == LIMIT + 4, "events")
                 self.assertEqual(self.site.verified(user, [daemon]), LIMIT)

@@ -1,12 +1,13 @@
-"""Three saslatchds that count together, and a Redis that stops, hangs, crawls, forgets, fails over, or
-is behind a cable that was pulled: under the steady logins of owners, of whom none may be turned away.
+"""Three saslatchds that count together, and a Redis that stops, hangs, crawls, forgets, fails over,
+is behind a cable that was pulled, or whose clock leaps: under the steady logins of owners, of whom
+none may be turned away.
 """
 
 import unittest
 
 from harness.box import wait_until
 from harness.case import IntegrationCase
-from harness.redis import RedisServer, Sentinel
+from harness.redis import Calendar, RedisServer, Sentinel
 from harness.shared import PASSWORD, STRANGER, Owners, Site, attempt, guess, guess_together
 
 LIMIT = 5
@@ -63,9 +64,14 @@ class Trouble(IntegrationCase):
         self.assertEqual(owners.trouble(), "")
 
     def shared_limit_holds(self, site, user):
-        guess_together(site.daemons, user, 6 * LIMIT)
-        wait_until(lambda: site.decided(user).total() == 6 * LIMIT, "the audit events")
-        self.assertEqual(site.verified(user), LIMIT)
+        def check(number):
+            name = f"{number}{user}"
+            guess_together(site.daemons, name, 6 * LIMIT)
+            wait_until(lambda: site.decided(name).total() == 6 * LIMIT, "the audit events")
+            self.assertEqual(site.verified(name), LIMIT)
+            site.wait_lock(name)
+            return name
+        return site.together(check)
 
 
 class OneServer(Trouble):
@@ -128,7 +134,9 @@ class OneServer(Trouble):
         self.assertEqual(self.site.verified(user), LIMIT)
 
     def test_what_a_killed_host_has_told_still_counts(self):
-        user = account(self)
+        self.site.together(lambda number: self.dies_and_counts(f"{number}{account(self)}"))
+
+    def dies_and_counts(self, user):
         dead, living, _ = self.site.daemons
         before = self.scripts()
         guess(dead, user, LIMIT - 1)
@@ -136,10 +144,12 @@ class OneServer(Trouble):
         wait_until(lambda: self.scripts() >= before + 2 * (LIMIT - 1), "all to be told")
         wait_until(lambda: self.site.verified(user) == LIMIT - 1, "the audit events")
         dead.kill()
-        self.assertEqual(guess(living, user, 3, start=50), ["FAIL"] * 3)
-        wait_until(lambda: self.site.decided(user).total() == LIMIT + 2, "the audit events")
+        try:
+            self.assertEqual(guess(living, user, 3, start=50), ["FAIL"] * 3)
+            wait_until(lambda: self.site.decided(user).total() == LIMIT + 2, "the audit events")
+        finally:
+            dead.start(before_exec=dead.host.enter)
         self.assertEqual(self.site.verified(user), LIMIT)
-        dead.start(before_exec=dead.host.enter)
         self.site.wait_shared()
 
     def scripts(self):
@@ -157,6 +167,54 @@ class Cable(Trouble):
         host = site.network.hosts[0]
         self.while_alone(site, site.daemons[:1], lambda: site.network.pull_cable(host),
                          lambda: site.network.plug_in(host), account(self))
+        # Redis on the small side: two hosts are cut off from it, and from each other.
+        others = site.network.hosts[1:]
+        self.while_alone(site, site.daemons[1:],
+                         lambda: [site.network.pull_cable(host) for host in others],
+                         lambda: [site.network.plug_in(host) for host in others],
+                         "split" + account(self))
+        self.shared_limit_holds(site, "after" + account(self))
+
+
+class Clock(Trouble):
+    HOUR = 3600
+
+    def test_of_redis_leaps_back_and_ahead(self):
+        site = Site(self.box, OWNERS, POLICY)
+        calendar = Calendar(self.box)
+        redis = RedisServer(self.box, site.hub, calendar=calendar).start()
+        site.start(redis.address)
+        locked = self.shared_limit_holds(site, "before" + account(self))
+        with Owners(site.daemons, OWNERS) as owners:
+            owners.wait_for(30)
+            self.leap(site, redis, calendar, -self.HOUR)
+            # It has forgotten nothing: what was counted before counts.
+            site.together(lambda number: self.counts_on(
+                site, f"{number}{account(self)}",
+                lambda: self.leap(site, redis, calendar, calendar.offset - self.HOUR)))
+            owners.wait_for(30)
+            self.leap(site, redis, calendar, 2 * self.HOUR)
+            self.shared_limit_holds(site, "ahead" + account(self))
+            owners.wait_for(30)
+        self.assertEqual(owners.trouble(), "")
+        # And no host has lost a lock, or has a longer one.
+        for entry in site.wait_lock(locked):
+            self.assertLessEqual(entry["left_seconds"], 1800)
+
+    def counts_on(self, site, user, leap):
+        first, second, _ = site.daemons
+        guess(first, user, LIMIT - 2)
+        wait_until(lambda: site.explained(second, f"user:{user}") == LIMIT - 2, "all to be told")
+        leap()
+        guess(second, user, LIMIT, start=50)
+        wait_until(lambda: site.decided(user).total() == 2 * LIMIT - 2, "the audit events")
+        self.assertEqual(site.verified(user), LIMIT)
+
+    @staticmethod
+    def leap(site, redis, calendar, offset):
+        calendar.set(offset)
+        wait_until(lambda: abs(int(redis.call("TIME")[0]) - calendar.now()) < 60, "the leap")
+        site.wait_shared()
 
 
 class FailOver(Trouble):
@@ -174,7 +232,7 @@ class FailOver(Trouble):
                        f"{sentinel.name} to know the others")
         wait_until(lambda: replica.info("replication")["master_link_status"] == "up", "the replica")
         site.start(" ".join(sentinel.address for sentinel in sentinels))
-        self.shared_limit_holds(site, "before" + account(self))
+        locked = self.shared_limit_holds(site, "before" + account(self))
         with Owners(site.daemons, OWNERS) as owners:
             owners.wait_for(30)
             master.kill()
@@ -190,7 +248,7 @@ class FailOver(Trouble):
         for daemon in site.daemons:
             self.assertLessEqual(site.verified(account(self), [daemon]), LIMIT)
             self.assertEqual(attempt(daemon, OWNERS[0], PASSWORD, STRANGER), "OK")
-        site.wait_lock("before" + account(self))
+        site.wait_lock(locked)
         self.shared_limit_holds(site, "after" + account(self))
 
 

