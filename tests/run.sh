@@ -4,7 +4,7 @@
 # dialogs, bad configurations and fuzz corpora under the address and undefined-behaviour sanitizers.
 #
 # usage: sudo tests/run.sh [--threads]
-#   --threads   also what many threads share, with the thread sanitizer: some four minutes more
+#   --threads   also what many threads share, with the thread sanitizer: some six minutes more
 #
 # It ends with `N passed, N failed, N skipped`; exit 0 if none failed
 #
