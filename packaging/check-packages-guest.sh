@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # shellcheck disable=SC2317  # functions are called through "$1" and must
 # What packaging/check-packages.sh runs inside of its containers, as root of a booted Debian 12 whose
-# packages are in apt's cache. usage: check-packages-guest.sh use|upgrade|tests
+# packages are in apt's cache. usage: check-packages-guest.sh use|modules|upgrade|tests
 set -uo pipefail
 say() { printf -- '-- %s\n' "$*"; }
 finish() { echo "$1" >/check/status; exit 0; }
@@ -113,6 +113,103 @@ CONF
   left+=$(getent passwd saslatch; getent group saslatch)
   left+=$(dpkg-query -W -f '${Package} ${Status}\n' 'saslatch' 2>/dev/null)
   left+=$(systemctl list-units --all --no-legend 'saslatchd*' | grep -v not-found)
+  [[ -z $left ]] || fail "purge left: $left"
+  say "nothing is left"
+}
+
+# USER PASSWORD: whether he gets in.
+logs_in() { printf '%s\n' "$2" | saslatch test "$1" --password-stdin >/check/test.log 2>&1; }
+# Since its last start.
+daemon_said() { journalctl --no-pager -o cat _SYSTEMD_INVOCATION_ID="$(systemctl show -P InvocationID saslatchd)"; }
+
+modules() {
+  local all=(sasldb pam ldap pgsql mysql) module
+  say "the daemon alone: a driver that is not there names its package"
+  install_offline "$(ours saslatch)" sasl2-bin
+  cp /etc/saslatch/saslatch.conf /check/good.conf
+  echo 'ldap-password' >/etc/saslatch/server.password
+  chgrp saslatch /etc/saslatch/server.password && chmod 0640 /etc/saslatch/server.password
+  cat >>/etc/saslatch/saslatch.conf <<'CONF'
+[passdb.old]
+driver = sasldb
+path   = /etc/sasldb2
+[passdb.system]
+driver   = pam
+socket   = /run/saslatch-pam/socket
+pam-user = %n
+[passdb.people]
+driver  = ldap
+uri     = ldap://127.0.0.1
+user-dn = uid=%n,ou=people,dc=example,dc=com
+[passdb.table]
+driver        = sql
+backend       = pgsql
+host          = 127.0.0.1
+database      = mail
+user          = mail
+password-file = /etc/saslatch/server.password
+query         = SELECT password FROM users WHERE name = '%u'
+[passdb.other]
+driver        = sql
+backend       = mysql
+host          = 127.0.0.1
+database      = mail
+user          = mail
+password-file = /etc/saslatch/server.password
+query         = SELECT password FROM users WHERE name = '%u'
+CONF
+  must systemctl restart saslatchd
+  saslatch doctor >/check/doctor.log 2>&1
+  for module in "${all[@]}"; do
+    grep -q "saslatch-$module" /check/doctor.log || { cat /check/doctor.log; fail "nobody names saslatch-$module"; }
+  done
+  local database
+  database=$(find /usr -name '*.so*' -path '*saslatch/passdb*')
+  [[ -z $database ]] || fail "modules without their packages: $database"
+
+  say "each one installed: it is loaded"
+  for module in "${all[@]}"; do
+    install_offline "$(ours "saslatch-$module")"
+  done
+  useradd --create-home carol
+  echo "carol:$password" | chpasswd
+  printf '%s' "$password" | saslpasswd2 -p -c -u example.com dave
+  chgrp saslatch /etc/sasldb2 && chmod 0640 /etc/sasldb2
+  systemctl is-enabled saslatch-pam.socket && fail "root's workers are enabled by themselves"
+  must systemctl enable --now saslatch-pam.socket
+  must systemctl restart saslatchd
+  stat -c '%A %U:%G %n' /run/saslatch-pam/socket
+  saslatch doctor >/check/doctor.log 2>&1
+  grep 'passdb' /check/doctor.log
+  grep -q 'install the package' /check/doctor.log && fail "a module is missing"
+  for module in old system; do
+    grep -q "passdb $module .*answers" /check/doctor.log || fail "passdb $module does not answer"
+  done
+  # What has no server here says so, and of which.
+  for module in people table other; do
+    grep "passdb $module" /check/doctor.log | grep -q '127.0.0.1' || fail "passdb $module does not name its server"
+  done
+  daemon_said | grep -i -E 'undefined symbol|cannot open shared object' && fail "a module lacks something"
+  logs_in dave@example.com "$password" || { cat /check/test.log; fail "no login by sasldb"; }
+  logs_in carol@example.com "$password" || { cat /check/test.log; journalctl --no-pager -n 20 -u 'saslatch-pam*'; fail "no login by pam_unix of root's workers"; }
+  logs_in carol@example.com wrong && fail "a wrong password got in by pam"
+
+  say "upgraded together, as apt does it"
+  must apt-get install -y -q /higher/*.deb >/check/apt.log 2>&1
+  dpkg-query -W 'saslatch*'
+  must systemctl is-active saslatchd saslatch-pam.socket
+  logs_in dave@example.com "$password" || fail "no login by sasldb after the upgrade"
+  logs_in carol@example.com "$password" || fail "no login by pam after the upgrade"
+  grep -q 'saslatch-' /check/apt.log && grep -E 'REMOVED' /check/apt.log && fail "the upgrade removes something"
+
+  say "purged: the daemon goes on without them"
+  must apt-get purge -y -q "${all[@]/#/saslatch-}" >/check/apt.log 2>&1
+  must systemctl restart saslatchd
+  must systemctl is-active saslatchd
+  local left
+  left=$(find /usr /etc /run /var/lib/saslatch -xdev -path '*saslatch*' \( -name '*pam*' -o -name '*.so' \))
+  left+=$(systemctl list-units --all --no-legend 'saslatch-pam*' | grep -v not-found)
+  left+=$(dpkg-query -W -f '${Package} ${Status}\n' 'saslatch-*' 2>/dev/null | grep -v 'not-installed')
   [[ -z $left ]] || fail "purge left: $left"
   say "nothing is left"
 }

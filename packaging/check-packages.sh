@@ -8,7 +8,7 @@
 #   --root DIR    the unpacked Debian 12 that is copied for each container (made if it is not there;
 #                 default build/check-packages/base)
 #   --mirror URL  where debootstrap gets it (default http://deb.debian.org/debian)
-#   STEP          of: build lint use upgrade tests twice rpm   (default: all, in this order)
+#   STEP          of: build lint use modules upgrade tests twice rpm   (default: all, in this order)
 #                 reprotest   (not by default: two more builds, the first of them on one core)
 #
 # Needs, besides the build dependencies of packaging/debian/control: debootstrap, devscripts,
@@ -28,17 +28,18 @@ while [[ $# -gt 0 ]]; do
     --debs) debs=$(cd "${2:?--debs needs a folder}" && pwd); shift ;;
     --root) base=$2; shift ;;
     --mirror) mirror=$2; shift ;;
-    build | lint | use | upgrade | tests | twice | rpm | reprotest) steps+=("$1") ;;
+    build | lint | use | modules | upgrade | tests | twice | rpm | reprotest) steps+=("$1") ;;
     *) usage ;;
   esac
   shift
 done
-[[ ${#steps[@]} -gt 0 ]] || steps=(build lint use upgrade tests twice rpm)
+[[ ${#steps[@]} -gt 0 ]] || steps=(build lint use modules upgrade tests twice rpm)
 [[ $EUID -eq 0 ]] || { echo "check-packages: debootstrap and containers need root" >&2; exit 77; }
 mkdir -p "$work"
 
 say() { printf '\n== %s\n' "$*"; }
 fail() { printf 'check-packages: %s\n' "$*" >&2; exit 1; }
+readonly modules=(sasldb pam ldap pgsql mysql)
 deb() { printf '%s\n' "$debs/$1"_[0-9]*_*.deb | head -n 1; }  # NAME: its file
 
 # A Debian 12 and containers of it ------------------------------------------------------------------
@@ -82,7 +83,7 @@ make_base() {
   [[ -e $base/.complete ]] || bootstrap
   cp /etc/resolv.conf "$base/etc/resolv.conf"
   local own
-  own=$(for name in saslatch libsasl2-modules-saslatch; do dpkg-deb -f "$(deb $name)" Depends Pre-Depends; done |
+  own=$(for name in saslatch libsasl2-modules-saslatch "${modules[@]/#/saslatch-}"; do dpkg-deb -f "$(deb "$name")" Depends Pre-Depends; done |
     sed 's/^[A-Za-z-]*: //' | tr ',' '\n' | sed 's/|.*//; s/(.*//; s/ //g' | sort -u | grep -v '^saslatch')
   in_base apt-get update
   # shellcheck disable=SC2086  # a list of names
@@ -155,18 +156,30 @@ step_lint() {
 }
 
 step_use() { say "installed into a fresh Debian 12, README.Debian followed, purged"; make_base; container use use; }
+# PACKAGE…: the same programs under a higher version: all that an upgrade does, without another build.
+make_higher() {
+  local higher=$work/higher version name
+  version=$(dpkg-deb -f "$(deb saslatch)" Version)
+  mkdir -p "$base/higher"
+  for name in "$@"; do
+    rm -rf "$higher"
+    dpkg-deb -R "$(deb "$name")" "$higher"
+    sed -i "s/^Version: .*/&+higher1/; s/saslatch (= $version)/saslatch (= $version+higher1)/" \
+      "$higher/DEBIAN/control"
+    dpkg-deb --root-owner-group -b "$higher" "$base/higher/$name.deb" >/dev/null
+  done
+  rm -rf "$higher"
+}
+step_modules() {
+  say "passdb modules: installed, used, upgraded with the daemon, purged"
+  make_base
+  make_higher saslatch "${modules[@]/#/saslatch-}"
+  container modules modules
+}
 step_upgrade() {
   say "upgraded to a higher version under login load"
   make_base
-  # The same programs under a higher version: all that an upgrade does, without another build.
-  local higher=$work/higher
-  rm -rf "$higher"
-  dpkg-deb -R "$(deb saslatch)" "$higher"
-  sed -i 's/^Version: .*/&+higher1/' "$higher/DEBIAN/control"
-  dpkg-deb --root-owner-group -b "$higher" "$work/higher.deb" >/dev/null
-  rm -rf "$higher"
-  mkdir -p "$base/higher"
-  cp "$work/higher.deb" "$base/higher/saslatch.deb"
+  make_higher saslatch
   container upgrade upgrade
 }
 step_tests() {

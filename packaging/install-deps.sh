@@ -26,7 +26,8 @@ tests=(libgtest-dev libgmock-dev libbenchmark-dev mandoc dovecot-core gsasl
 unpacked=(exim4-daemon-heavy chasquid sasl2-bin  # only Exim's "heavy" build knows driver = dovecot
   prometheus fail2ban apparmor logrotate  # promtool, and what else reads files of ours
   slapd ldap-utils cyrus-common cyrus-imapd cyrus-clients sendmail-bin sendmail-cf
-  postgresql-15 postgresql-client-15 mariadb-server-core mariadb-client-core)
+  postgresql-15 postgresql-client-15 mariadb-server-core mariadb-client-core
+  mariadb-client)  # mariadb-dump
 
 fail() { printf 'install-deps: %s\n' "$@" >&2; exit 1; }
 

@@ -9,6 +9,7 @@ from harness import programs, setups
 from harness.auth import AuthClient
 from harness.box import wait_until
 from harness.case import IntegrationCase
+from harness.certificate import Authority
 from harness.databases import PASSWORD, Mariadb, Postgres, Sqlite
 from harness.postfix import Postfix
 from harness.saslatchd import Saslatchd, private_paths
@@ -144,7 +145,19 @@ failure-delay = 0
         self.assertEqual(self.answer(ALICE), 235)
 
 
-class OnPostgres(Backend, IntegrationCase):
+class ByTls(Backend):
+    def test_9_a_certificate_of_another_authority_is_not_taken(self):
+        box = self.own_box()
+        section = self.database.section("people")
+        section = section.replace(str(self.database.ca), str(Authority(box).certificate))
+        daemon = setups.on_socket(box, section, daemon_section=(
+            f"module-dir = {programs.saslatch_bin().parent / 'passdb'}\n")).start()
+        with AuthClient(daemon.socket) as client:
+            self.assertIsNone(client.plain(ALICE, PASSWORD), "temporary: the client is hung up on")
+        self.assertRegex(daemon.log(), "(?i)certificate")
+
+
+class OnPostgres(ByTls, IntegrationCase):
     make = Postgres
 
     def test_9_what_pg_dump_writes_can_be_imported(self):
@@ -154,8 +167,23 @@ class OnPostgres(Backend, IntegrationCase):
             self.assertEqual(names, [ALICE, BOB, CAROL, FRANK], options)
 
 
-class OnMariadb(Backend, IntegrationCase):
+class OnMariadb(ByTls, IntegrationCase):
     make = Mariadb
+
+    def test_9_what_mariadb_dump_writes_can_be_imported(self):
+        for options in ((), ("--complete-insert", "--skip-extended-insert"), ("--compact",)):
+            self.daemon.cli("user", "import", "-", "--replace", stdin=self.database.dump(*options))
+            names = [user["name"] for user in json.loads(self.daemon.cli("user", "list", "--json"))]
+            self.assertEqual(names, [ALICE, BOB, CAROL, FRANK], options)
+        with AuthClient(self.imported().socket) as client:
+            self.assertEqual(client.plain(ALICE, PASSWORD)[0], "OK")
+            self.assertEqual(client.plain(BOB, "wrong")[0], "FAIL")
+
+    def imported(self):
+        """A daemon that has nothing but what the last dump had."""
+        daemon = setups.on_socket(self.own_box()).start()
+        daemon.cli("user", "import", "-", stdin=self.database.dump())
+        return daemon
 
 
 class OnSqlite(Backend, IntegrationCase):

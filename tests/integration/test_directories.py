@@ -5,8 +5,9 @@ import unittest
 
 from harness import setups
 from harness.auth import AuthClient
-from harness.box import wait_until
+from harness.box import free_port, wait_until
 from harness.case import IntegrationCase
+from harness.certificate import Authority
 from harness.directories import BASE, Directory, Pam, Sasldb
 from harness.postfix import Postfix
 from harness.programs import saslatch_bin
@@ -199,6 +200,49 @@ class Outage(IntegrationCase):
         self.directory.start()
         wait_until(lambda: self.auth(BOUND, "wrong") == 535, "the directory to be found again")
         self.assertEqual(self.daemon.audit(user="nobody@example.com", outcome="fail"), [])
+
+
+class Certificates(IntegrationCase):
+    """Of ldaps:// and StartTLS: the right authority and the right name, or nobody is asked."""
+
+    @classmethod
+    def prepare(cls):
+        cls.directory = Directory(cls.box)
+        cls.directory.add("people", "bea", PASSWORD)
+        cls.secure, cls.other_name = (f"ldaps://{address}:{free_port()}"
+                                      for address in ("127.0.0.1", "127.0.0.2"))
+        cls.directory.load().start(cls.secure, cls.other_name)
+        cls.nobody = f"ldaps://127.0.0.1:{free_port()}"
+        cls.nobody_at_all = f"ldap://127.0.0.1:{free_port()}"
+        cls.other_authority = Authority(cls.box, "other").certificate
+
+    def login(self, uri, ca=None):
+        """The answer to a right password, and what the daemon logged."""
+        box = self.own_box()
+        daemon = with_passdbs(
+            setups.on_socket(box, policy=QUIET_POLICY),
+            "[passdb.people]\ndriver = ldap\n" + self.directory.settings(
+                f"base = ou=people,{BASE}", "filter = (mail=%u)", uri=uri, ca=ca)).start()
+        with AuthClient(daemon.socket) as client:
+            reply = client.plain(BOUND, PASSWORD)
+        daemon.stop()
+        return reply and reply[0], daemon.log()
+
+    def test_the_right_ones(self):
+        for uri in (self.secure, self.directory.uri, f"{self.nobody} {self.secure}",
+                    f"{self.nobody_at_all} {self.secure}"):
+            with self.subTest(uri):
+                answer, log = self.login(uri)
+                self.assertEqual(answer, "OK", log)
+
+    def test_another_authority_or_another_name(self):
+        for uri, ca in ((self.secure, self.other_authority),
+                        (self.directory.uri, self.other_authority), (self.other_name, None)):
+            with self.subTest(uri, ca=ca):
+                answer, log = self.login(uri, ca)
+                self.assertIsNone(answer, "temporary: the client is hung up on")
+                self.assertIn("certificate may not be good", log)
+                self.assertNotIn(PASSWORD, log)
 
 
 if __name__ == "__main__":

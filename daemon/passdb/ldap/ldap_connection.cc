@@ -45,12 +45,15 @@ std::string lowered(std::string_view text) {
   return low;
 }
 
+// What libldap says where GnuTLS gives it no words.
+constexpr std::string_view kNoWords = "(unknown error code)";
+
 // The error in words, with what the server or the TLS library adds. The latter quote no password.
 std::string told(LDAP* ld, int code, std::string_view doing) {
   std::string text = std::string(doing) + ": " + ldap_err2string(code);
   char* more = nullptr;
   if (ld != nullptr && ldap_get_option(ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &more) == LDAP_SUCCESS &&
-      more != nullptr && *more != '\0') {
+      more != nullptr && *more != '\0' && more != kNoWords) {
     text += std::string(" (") + more + ")";
   }
   ldap_memfree(more);
@@ -124,11 +127,23 @@ Result<LdapConnection> LdapConnection::open(const LdapServer& server) {
   if (ldap_set_option(ld, LDAP_OPT_X_TLS_NEWCTX, &client) != LDAP_OPT_SUCCESS) {
     return failure("TLS cannot be set up; is " + std::string(ca) + " a file of certificates?");
   }
-  if (server.starttls && server.uri.find("ldap://") != std::string::npos) {
-    code = ldap_start_tls_s(ld, nullptr, nullptr);
-    if (code != LDAP_SUCCESS) return failure(told(ld, code, server.uri + ": StartTLS"));
-  } else if ((code = ldap_connect(ld)) != LDAP_SUCCESS) {
+  // A handshake that fails looks to libldap like a server that is not there.
+  const auto tls_failure = [&](const std::string& doing) {
+    return failure(told(ld, code, doing) +
+                   "; if it runs, its certificate may not be good for this name, or be of no "
+                   "authority in " +
+                   (*ca != '\0' ? ca : "tls-ca-file"));
+  };
+  code = ldap_connect(ld);
+  if (code != LDAP_SUCCESS) {
+    if (server.uri.find("ldaps://") != std::string::npos) return tls_failure(server.uri);
     return failure(told(ld, code, server.uri));
+  }
+  // Of several URIs one may have been ldaps://.
+  if (server.starttls && server.uri.find("ldap://") != std::string::npos &&
+      ldap_tls_inplace(ld) == 0) {
+    code = ldap_start_tls_s(ld, nullptr, nullptr);
+    if (code != LDAP_SUCCESS) return tls_failure(server.uri + ": StartTLS");
   }
   return LdapConnection(std::move(handle), server.timeout);
 }

@@ -149,8 +149,9 @@ class Mariadb(Database):
         super().__init__(box)
         programs.need_root()
         root = programs.UNPACKED / "mariadb-server-core" / "usr"
-        self._mariadbd, self._mariadb = programs.need_files(
-            root / "sbin/mariadbd", programs.UNPACKED / "mariadb-client-core/usr/bin/mariadb")
+        self._mariadbd, self._mariadb, self._dump = programs.need_files(
+            root / "sbin/mariadbd", programs.UNPACKED / "mariadb-client-core/usr/bin/mariadb",
+            programs.UNPACKED / "mariadb-client/usr/bin/mariadb-dump")
         self._root, self.port, self._data = root, free_port(), self._own("mariadb")
         self.socket = self._data / "socket"
         # Its tables are made by a script that looks for programs of other packages; only its SQL is
@@ -195,6 +196,13 @@ class Mariadb(Database):
         done = self._client(text, database)
         assert done.returncode == 0, done.stderr
         return [tuple(line.split("\t")) for line in done.stdout.splitlines()]
+
+    def dump(self, *options):
+        self.ask("DELETE FROM users WHERE password IS NULL")
+        done = subprocess.run([self._dump, "--no-defaults",
+                               f"--socket={self.socket}", "-u", "root", *options, "mail"], check=True,
+                              capture_output=True, text=True, timeout=PATIENCE)
+        return done.stdout
 
     def block(self):
         self.server.signal(signal.SIGSTOP)

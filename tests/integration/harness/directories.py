@@ -85,10 +85,11 @@ pwdMaxFailure: 1000
                        env=self._environment, capture_output=True, timeout=PATIENCE)
         return self
 
-    def start(self):
+    def start(self, *also):
+        """`also`: further URIs to listen at."""
         self.process = self.box.spawn(
-            "slapd", [self._slapd, "-f", self._config, "-d", "none", "-h", self.uri + "/"],
-            env=self._environment)
+            "slapd", [self._slapd, "-f", self._config, "-d", "none", "-h",
+                      " ".join(f"{uri}/" for uri in (self.uri, *also))], env=self._environment)
         self.process.wait_ready(lambda: accepts(("127.0.0.1", self.port)), "slapd's port")
         return self
 
@@ -102,8 +103,8 @@ pwdMaxFailure: 1000
     def thaw(self):
         self.process.signal(signal.SIGCONT)
 
-    def settings(self, *lines):
-        return "\n".join([f"uri = {self.uri}", f"tls-ca-file = {self.ca}", f"bind-dn = {SERVICE_DN}",
+    def settings(self, *lines, uri=None, ca=None):
+        return "\n".join([f"uri = {uri or self.uri}", f"tls-ca-file = {ca or self.ca}", f"bind-dn = {SERVICE_DN}",
                           f"password-file = {self.password_file}", *lines, ""])
 
 
