@@ -8,7 +8,8 @@ import unittest
 from harness.box import wait_until
 from harness.case import IntegrationCase
 from harness.redis import Calendar, RedisServer, Sentinel
-from harness.shared import PASSWORD, STRANGER, Owners, Site, attempt, guess, guess_together
+from harness.shared import (PASSWORD, STRANGER, Owners, Site, attempt, guess, guess_together,
+                            lock_on)
 
 LIMIT = 5
 POLICY = f"""
@@ -132,6 +133,19 @@ class OneServer(Trouble):
         self.site.wait_lock(user, [dead])
         self.assertEqual(attempt(dead, user, "x", STRANGER), "FAIL")
         self.assertEqual(self.site.verified(user), LIMIT)
+
+    def test_a_lock_that_was_cleared_while_a_host_was_dead_stays_cleared(self):
+        user = account(self)
+        dead, living, _ = self.site.daemons
+        guess(living, user, LIMIT)
+        self.site.wait_lock(user)
+        dead.kill()
+        living.cli("lock", "clear", f"user:{user}")
+        dead.start(before_exec=dead.host.enter)
+        self.site.wait_shared([dead])
+        self.site.wait_no_lock(user)
+        for daemon in self.site.daemons:
+            self.assertIsNone(lock_on(daemon, user), daemon.name)
 
     def test_what_a_killed_host_has_told_still_counts(self):
         self.site.together(lambda number: self.dies_and_counts(f"{number}{account(self)}"))

@@ -18,18 +18,10 @@ constexpr const char* kUnknownSource = "unknown";
 
 // Of the server's clock: beyond the year 9999 nothing is meant seriously.
 constexpr int64_t kLastTime = 253'402'300'799'000;
-bool is_time(int64_t time) { return time >= 0 && time <= kLastTime; }
 
 // No lock and no window is longer, whatever a server says.
 Milliseconds bounded(int64_t left) {
   return Milliseconds(std::clamp<int64_t>(left, 0, policy::kMaxLock / Milliseconds(1)));
-}
-
-std::optional<uint64_t> from_hex(std::string_view text) {
-  uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, 16);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
 }
 
 // These two as common.lua has them.
@@ -197,6 +189,15 @@ std::optional<News> decode_lock(const Fields& fields, const ServerClock& clock) 
 }
 
 }  // namespace
+
+bool is_time(int64_t time) { return time >= 0 && time <= kLastTime; }
+
+std::optional<uint64_t> from_hex(std::string_view text) {
+  uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, 16);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
 
 std::string to_hex(uint64_t value) {
   std::string text(16, '0');

@@ -46,8 +46,10 @@ class KeyNames {
   [[nodiscard]] std::string told(uint64_t subject) const;  // sorted set: what it was told lately
   [[nodiscard]] std::string locks() const { return prefix_ + ":locks"; }        // hash: key, News
   [[nodiscard]] std::string familiar() const { return prefix_ + ":familiar"; }  // sorted set
-  [[nodiscard]] std::string changes() const { return prefix_ + ":changes"; }    // stream of News
-  [[nodiscard]] std::string every_subject() const { return prefix_ + ":{*"; }   // a pattern
+  // Sorted set: subjects whose locks an administrator has cleared, by when.
+  [[nodiscard]] std::string cleared() const { return prefix_ + ":cleared"; }
+  [[nodiscard]] std::string changes() const { return prefix_ + ":changes"; }   // stream of News
+  [[nodiscard]] std::string every_subject() const { return prefix_ + ":{*"; }  // a pattern
 
  private:
   std::string prefix_;
@@ -104,6 +106,10 @@ std::optional<policy::FamiliarRecord> parse_familiar(std::string_view member, in
                                                      const ServerClock& clock);
 
 std::string to_hex(uint64_t value);
+std::optional<uint64_t> from_hex(std::string_view text);
+
+// Of the server's clock: what is meant seriously.
+bool is_time(int64_t time);
 
 }  // namespace saslatch::state::redis
 

@@ -18,6 +18,10 @@ constexpr const char* kScanCount = "500";
 constexpr size_t kPushedAtOnce = 500;
 // Ends of one lock that differ by less are the same: times are told in milliseconds.
 constexpr std::chrono::milliseconds kSameEnd(2);
+// What stands for all subjects among those that were cleared.
+constexpr const char* kAll = "all";
+// Of these the newest are kept: a host that was away meanwhile has few locks that long.
+constexpr const char* kBeyondCleared = "-5001";
 // Growth remembers a lock for so long after its end (DESIGN 6.4).
 constexpr std::chrono::hours kLockMemory(24);
 
@@ -70,6 +74,7 @@ void Replica::leave() {
   commands_ = nullptr;
   news_ = nullptr;
   has_met_ = false;
+  cleared_.clear();
   known_.clear();
   locks_.clear();
   familiar_.clear();
@@ -84,16 +89,40 @@ void Replica::compare(const Reply& first, const Reply& last) {
   if (goes_on) return meet();
   position_ = newest.empty() ? "0-0" : newest;
   is_complete_ = false;
-  scan(Scan::kLocks, "0", [this] {
-    collect();
-    push_locks(0);
+  scan(Scan::kCleared, "0", [this] {
+    forget_cleared();
+    scan(Scan::kLocks, "0", [this] {
+      collect();
+      push_locks(0);
+    });
   });
+}
+
+// What an administrator cleared while this host was away it would lock again everywhere.
+void Replica::forget_cleared() {
+  const policy::Time now = clock_();
+  is_applying_ = true;
+  for (const policy::Change& change : engine_.durable_state(now)) {
+    const auto* const lock = std::get_if<policy::LockRecord>(&change);
+    const auto subject = lock != nullptr && !cleared_.empty() ? engine_.subject_of(*lock)
+                                                              : std::optional<uint64_t>();
+    if (!subject) continue;
+    const policy::Time set = lock->until - lock->lasts;
+    for (const uint64_t key : {*subject, uint64_t{0}}) {
+      const auto known = cleared_.find(key);
+      if (known != cleared_.end() && set <= known->second) engine_.forget(*subject, now);
+    }
+  }
+  is_applying_ = false;
+  cleared_.clear();
 }
 
 void Replica::scan(Scan what, const std::string& cursor, std::function<void()> then) {
   const bool locks = what == Scan::kLocks;
-  commands_->call({locks ? "HSCAN" : "ZSCAN", locks ? keys_.locks() : keys_.familiar(), cursor,
-                   "COUNT", kScanCount},
+  const std::string key = locks                    ? keys_.locks()
+                          : what == Scan::kCleared ? keys_.cleared()
+                                                   : keys_.familiar();
+  commands_->call({locks ? "HSCAN" : "ZSCAN", key, cursor, "COUNT", kScanCount},
                   guarded([this, what, then = std::move(then)](const Reply& reply) {
                     if (reply.items.size() != 2) return;
                     take_scanned(what, reply.items[1]);
@@ -120,6 +149,12 @@ void Replica::take_scanned(Scan what, const Reply& pairs) {
       continue;
     }
     const auto score = pairs.integer_at(i + 1);
+    if (what == Scan::kCleared) {
+      const auto subject = name == kAll ? 0 : from_hex(name);
+      if (score && subject && is_time(*score))
+        cleared_[*subject] = server_clock_.from_server(*score);
+      continue;
+    }
     const auto record = score ? parse_familiar(name, *score, server_clock_)
                               : std::optional<policy::FamiliarRecord>();
     if (record) apply(*record);
@@ -212,11 +247,21 @@ void Replica::send(const News& news) {
     Command remove{"HDEL", keys_.locks()};
     for (const uint64_t key : cleared->locks) remove.push_back(to_hex(key));
     if (!cleared->locks.empty()) commands_->call(remove, [](const Reply&) {});
+    note_cleared(to_hex(cleared->subject));
   } else if (std::holds_alternative<policy::LocksCleared>(news)) {
     commands_->call({"UNLINK", keys_.locks()}, [](const Reply&) {});
+    note_cleared(kAll);
     for (size_t node = 0; node < commands_->nodes(); ++node) forget_subjects(node, "0");
   }
   announce(news);
+}
+
+// For hosts that do not hear of it now.
+void Replica::note_cleared(const std::string& member) {
+  commands_->call(
+      {"ZADD", keys_.cleared(), std::to_string(server_clock_.to_server(clock_())), member},
+      [](const Reply&) {});
+  commands_->call({"ZREMRANGEBYRANK", keys_.cleared(), "0", kBeyondCleared}, [](const Reply&) {});
 }
 
 void Replica::announce(const News& news) {

@@ -47,11 +47,13 @@ class Replica {
   void clean();
 
  private:
-  enum class Scan { kLocks, kFamiliar };
+  enum class Scan { kCleared, kLocks, kFamiliar };
 
   void compare(const Reply& first, const Reply& last);
   void scan(Scan what, const std::string& cursor, std::function<void()> then);
   void take_scanned(Scan what, const Reply& items);
+  void forget_cleared();
+  void note_cleared(const std::string& member);
   void collect();
   void push_locks(size_t from);
   void push_familiar(std::vector<policy::FamiliarRecord> records, size_t from);
@@ -81,6 +83,7 @@ class Replica {
   std::string position_;      // in the stream; empty: never read
   bool is_complete_ = false;  // the server has been told everything
   // Of joining to a server that may know nothing: what it does know, and what it is told.
+  std::unordered_map<uint64_t, policy::Time> cleared_;  // subjects, and 0 for all of them
   std::unordered_map<uint64_t, std::pair<policy::Time, uint32_t>> known_;  // locks: end, level
   std::vector<policy::LockRecord> locks_;
   std::vector<policy::FamiliarRecord> familiar_;
