@@ -38,7 +38,7 @@ struct Reply {
 
 // A reply is no longer than this: the longest that is asked for is a part of the locks or of the
 // news, 500 of them.
-constexpr size_t kMaxReplyBytes = 4 * 1024 * 1024;
+constexpr size_t kMaxReplyBytes = size_t{4} * 1024 * 1024;
 // Nor has one of its lists more items, whatever it announces: a slot's each, where a cluster tells
 // who has which, and a few.
 constexpr size_t kMaxReplyItems = 20'000;
