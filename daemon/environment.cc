@@ -3,9 +3,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <new>
 #include <utility>
 
 #include "daemon/audit/no_log.h"
@@ -46,6 +49,38 @@ config::Environment::Trouble RealEnvironment::passdb(const config::PassdbConfig&
   (*made)->stop();
   if (!usable) return usable.error().message;
   return std::nullopt;
+}
+
+namespace {
+
+// Where operator new finds it: its handler is a function without an object.
+std::atomic<void*> memory_put_by{nullptr};
+
+void give_out_or_throw() {
+  void* const memory = memory_put_by.exchange(nullptr);
+  if (memory == nullptr) throw std::bad_alloc();
+  std::free(memory);
+}
+
+}  // namespace
+
+MemoryReserve::MemoryReserve(size_t bytes) : bytes_(bytes) {
+  (void)refill();
+  std::set_new_handler(give_out_or_throw);
+}
+
+MemoryReserve::~MemoryReserve() {
+  std::set_new_handler(nullptr);
+  std::free(memory_put_by.exchange(nullptr));
+}
+
+bool MemoryReserve::refill() {
+  if (memory_put_by.load() != nullptr) return true;
+  void* const memory = std::malloc(bytes_);
+  if (memory == nullptr) return false;
+  void* none = nullptr;
+  if (!memory_put_by.compare_exchange_strong(none, memory)) std::free(memory);
+  return true;
 }
 
 uint64_t resident_memory_bytes() {

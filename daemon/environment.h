@@ -22,6 +22,24 @@ class RealEnvironment final : public config::SystemEnvironment {
   std::vector<config::PassdbConfig> running_;
 };
 
+// Memory put by. When an allocation fails anywhere in the process, it is given out, and the
+// allocation is tried once more: what is half done then can be finished (a settled attempt written
+// down and answered, a stack unwound), while who comes next is turned away. One at a time, since
+// the C++ library knows one handler of a process.
+class MemoryReserve {
+ public:
+  explicit MemoryReserve(size_t bytes);
+  ~MemoryReserve();
+  MemoryReserve(const MemoryReserve&) = delete;
+  MemoryReserve& operator=(const MemoryReserve&) = delete;
+
+  // Puts by again what was given out. False: there is no memory for it yet.
+  bool refill();
+
+ private:
+  const size_t bytes_;
+};
+
 // Of this process, as the kernel counts it; 0 where it does not say.
 uint64_t resident_memory_bytes();
 

@@ -35,6 +35,9 @@ constexpr const char* kControlEndpoint = "control socket";
 // How late the last use of a code may be on disk: what kill -9 may cost.
 constexpr std::chrono::seconds kCodeUseFlush(5);
 
+// What finishing the work in hand may take when there is no memory left, of all threads together.
+constexpr size_t kMemoryPutBy = size_t{4} << 20;
+
 // How long a thread keeps the memory of its hashes, 64 MiB as a rule, after the last one.
 constexpr std::chrono::seconds kHashMemoryKept(5);
 
@@ -118,6 +121,7 @@ Saslatchd::Saslatchd(std::string config_path, config::Config config, std::unique
     : config_path_(std::move(config_path)),
       clock_(clock),
       made_(clock.read()),
+      memory_(kMemoryPutBy),
       log_(std::move(log)),
       audit_(log_, &audit_file_),
       holds_(config.policy.held_answers),
@@ -136,17 +140,17 @@ Saslatchd::Saslatchd(std::string config_path, config::Config config, std::unique
                 kHashMemoryKept},
                config_.policy.max_hold, clock_,
                {metrics_.check_queue, metrics_.checks_running, metrics_.check_wait,
-                metrics_.check_duration}),
+                metrics_.check_duration, metrics_.out_of_memory}),
       lookups_(threads_or_cores(config_.daemon.hash_threads), {}, config_.policy.max_hold, clock_,
                {metrics_.lookup_queue, metrics_.lookups_running, metrics_.lookup_wait,
-                metrics_.lookup_duration}),
+                metrics_.lookup_duration, metrics_.out_of_memory}),
       services_{engine_, lookups_, workers_,    audit_, metrics_,
                 random_, clock_,   durability_, &stale_},
       commands_(control::Parts{*this, engine_, metrics_, audit_, &stale_}),
       cells_(threads_or_cores(config_.daemon.threads)),
       server_(cells_.size(), clock_, metrics_, log_),
       control_server_(1, clock_, metrics_, log_),
-      housekeeping_(clock_) {}
+      housekeeping_(clock_, metrics_.out_of_memory) {}
 
 Saslatchd::~Saslatchd() = default;
 
@@ -189,6 +193,7 @@ std::optional<Saslatchd::StartError> Saslatchd::start() {
     (void)codes_->refresh();
     passdbs_.end_retired();
   });
+  housekeeping_.every(std::chrono::seconds(1), [this](Now at) { watch_memory(at); });
   housekeeping_.every(kCodeUseFlush, [this](Now) { (void)codes_->flush(); });
   workers_.start();
   lookups_.start();
@@ -200,6 +205,15 @@ std::optional<Saslatchd::StartError> Saslatchd::start() {
   log_.info("started", "serving logins", {{"version", SASLATCH_VERSION}, {"config", config_path_}});
   net::notify_service_manager("READY=1");
   return std::nullopt;
+}
+
+void Saslatchd::watch_memory(Now now) {
+  const bool is_put_by = memory_.refill();
+  const uint64_t given_up = metrics_.out_of_memory.value();
+  if ((is_put_by && given_up == given_up_) || !memory_complaints_.due(now.mono)) return;
+  log_.error("out-of-memory",
+             "memory ran out; what could not be done was answered as temporary or hung up on",
+             {{"given_up", std::to_string(given_up - std::exchange(given_up_, given_up))}});
 }
 
 std::optional<Saslatchd::StartError> Saslatchd::prepare_directories(

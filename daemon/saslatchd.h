@@ -13,10 +13,12 @@
 
 #include "daemon/audit/failure_log.h"
 #include "daemon/audit/file_sink.h"
+#include "daemon/audit/once_per_minute.h"
 #include "daemon/audit/reloadable.h"
 #include "daemon/config/config.h"
 #include "daemon/control/codes_session.h"
 #include "daemon/control/commands.h"
+#include "daemon/environment.h"
 #include "daemon/metrics/metrics.h"
 #include "daemon/net/server.h"
 #include "daemon/net/workers.h"
@@ -100,6 +102,7 @@ class Saslatchd final : public control::DaemonView {
   void replace_audit(const std::string& path);
   [[nodiscard]] std::optional<StartError> restore_state();
   void update_gauges(Now now);
+  void watch_memory(Now now);
   void daemon_event(std::string name);
 
   // In the order of making; the threads (servers, workers, housekeeping) end first.
@@ -109,6 +112,7 @@ class Saslatchd final : public control::DaemonView {
   const Now made_;
   SystemRandom random_;
   Metrics metrics_;
+  MemoryReserve memory_;
   ReloadableLog log_;
   ReloadableSink<FileAuditSink> audit_file_;
   FailureLog audit_;
@@ -142,6 +146,9 @@ class Saslatchd final : public control::DaemonView {
   net::Server server_;
   net::Server control_server_;
   net::Housekeeping housekeeping_;
+  // Of watch_memory().
+  OncePerMinute memory_complaints_;
+  uint64_t given_up_ = 0;
 };
 
 }  // namespace saslatch

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <exception>
 #include <iostream>
+#include <new>
 #include <span>
 
 #include "daemon/audit/log_targets.h"
@@ -84,7 +85,11 @@ int run(const std::string& config_file) {
         daemon.stop();
         return 0;
       case SIGHUP:
-        daemon.hang_up();
+        try {
+          daemon.hang_up();
+        } catch (const std::bad_alloc&) {
+          std::cerr << "saslatchd: no memory to reload\n";
+        }
         break;
       default:
         if (daemon.is_alive()) net::notify_service_manager("WATCHDOG=1");

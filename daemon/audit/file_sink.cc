@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <new>
 #include <system_error>
 #include <utility>
 
@@ -85,6 +86,14 @@ FileAuditSink::~FileAuditSink() {
 }
 
 void FileAuditSink::write(const Event& event) {
+  try {
+    enqueue(event);
+  } catch (const std::bad_alloc&) {
+    count_dropped();  // the attempt is decided: it is answered all the same
+  }
+}
+
+void FileAuditSink::enqueue(const Event& event) {
   // Formatted by the caller, outside the lock; the capacity stays with the thread.
   thread_local std::string line;
   line.clear();
@@ -138,7 +147,11 @@ void FileAuditSink::run() {
       // The disk says no: new events wait in the queue instead of being tried one by one.
       work_.wait_for(lock, kRetry, urgent);
     }
-    put_group(lock);
+    try {
+      put_group(lock);
+    } catch (const std::bad_alloc&) {
+      if (!lock.owns_lock()) lock.lock();  // what was taken is still there for the next round
+    }
     if (stop_ && queue_.empty()) return;
   }
 }

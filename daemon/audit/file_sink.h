@@ -86,6 +86,7 @@ class FileAuditSink final : public AuditSink {
   static constexpr size_t kMaxQueuedBytes = 8 << 20;
 
  private:
+  void enqueue(const Event& event);
   void run();
   void put_group(std::unique_lock<std::mutex>& lock);
   void append(AuditFile::Time now);

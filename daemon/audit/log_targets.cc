@@ -11,6 +11,7 @@
 #include <array>
 #include <cstdint>
 #include <cstdlib>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -82,13 +83,26 @@ class SpdlogLog final : public Log {
   void write(LogLevel level, std::string_view name, std::string_view text,
              std::initializer_list<LogField> fields) override {
     if (!logger_.should_log(spdlog_level(level))) return;
-    std::string line;
-    if (with_priority_) line = "<" + std::to_string(syslog_priority(level)) + ">";
-    line += format_log_line(name, text, fields);
-    logger_.log(spdlog_level(level), spdlog::string_view_t(line.data(), line.size()));
+    try {
+      std::string line;
+      if (with_priority_) line = "<" + std::to_string(syslog_priority(level)) + ">";
+      line += format_log_line(name, text, fields);
+      logger_.log(spdlog_level(level), spdlog::string_view_t(line.data(), line.size()));
+    } catch (const std::bad_alloc&) {
+      write_short(level, name, text);
+    }
   }
 
  private:
+  // Without the fields, in what the logger and we have on the stack.
+  void write_short(LogLevel level, std::string_view name, std::string_view text) {
+    std::array<char, 160> line{};
+    size_t size = name.copy(line.data(), 60);
+    size += std::string_view(": ").copy(line.data() + size, 2);
+    size += text.copy(line.data() + size, line.size() - size);
+    logger_.log(spdlog_level(level), spdlog::string_view_t(line.data(), size));
+  }
+
   spdlog::logger logger_;
   bool with_priority_;  // for the journal behind stderr, sd-daemon(3)
 };

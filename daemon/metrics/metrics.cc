@@ -138,6 +138,7 @@ MetricsSnapshot Metrics::snapshot() const {
                 {"shared_backlog", shared_backlog.value()}};
   all.counters = {{"verdicts_remembered", verdicts_remembered.value()},
                   {"connections_accepted", connections_accepted.value()},
+                  {"out_of_memory", out_of_memory.value()},
                   {"protocol_errors", protocol_errors.value()},
                   {"held_released_early", held_released_early.value()},
                   {"locks_made", locks_made.value()},

@@ -125,6 +125,7 @@ class Metrics {
 
   Counter verdicts_remembered;  // logins whose slow hash was known to be right
   Counter connections_accepted;
+  Counter out_of_memory;        // pieces of work that were given up for want of memory
   Counter protocol_errors;      // connections closed for breaking the protocol
   Counter held_released_early;  // for max-hold or held-answers
   Counter locks_made;

@@ -37,6 +37,7 @@ constexpr std::pair<std::string_view, std::string_view> kHelp[] = {
     {"state_writable", "1 while locks and counters are saved, 0 while only in memory."},
     {"audit_writable", "1 while the audit log can be written."},
     {"connections_accepted", "Connections accepted."},
+    {"out_of_memory", "Requests and connections given up for want of memory."},
     {"protocol_errors", "Connections closed for breaking the protocol."},
     {"held_released_early", "Held answers released early for max-hold or held-answers."},
     {"locks_made", "Locks made."},

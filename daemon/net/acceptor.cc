@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <new>
 #include <utility>
 
 #include "daemon/net/event_loop.h"
@@ -59,7 +60,11 @@ void Acceptor::start(FileDescriptor fd) {
 }
 
 void Acceptor::stop() {
-  for (int i = 0; i < kBacklog && accept_one() == More::kWaiting; ++i) {
+  try {
+    for (int i = 0; i < kBacklog && accept_one() == More::kWaiting; ++i) {
+    }
+  } catch (const std::bad_alloc&) {
+    // The others in the queue find nobody.
   }
   stopped_ = true;
   boost::system::error_code ignored;
@@ -75,6 +80,15 @@ void Acceptor::wait() {
 }
 
 void Acceptor::on_readable() {
+  try {
+    accept_some();
+  } catch (const std::bad_alloc&) {
+    // Told of as any lack of memory, not as a lack of descriptors.
+    retry_later();
+  }
+}
+
+void Acceptor::accept_some() {
   for (int i = 0; i < kAcceptsInARow; ++i) {
     switch (accept_one()) {
       case More::kWaiting:
@@ -109,12 +123,15 @@ Acceptor::More Acceptor::accept_one() {
 }
 
 void Acceptor::pause(int reason) {
-  if (!paused_->exchange(true)) {
-    log_.error("accept-paused",
-               "cannot accept connections; clients wait until a descriptor is free (raise "
-               "LimitNOFILE= or ulimit -n)",
-               {{"listener", listener_}, {"error", std::strerror(reason)}});
-  }
+  retry_later();
+  if (paused_->exchange(true)) return;
+  log_.error("accept-paused",
+             "cannot accept connections; clients wait until a descriptor is free (raise "
+             "LimitNOFILE= or ulimit -n)",
+             {{"listener", listener_}, {"error", std::strerror(reason)}});
+}
+
+void Acceptor::retry_later() {
   retry_.expires_after(kRetry);
   retry_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
     if (!error && !self->stopped_) self->on_readable();

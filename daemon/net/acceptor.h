@@ -58,6 +58,8 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
 
   void wait();
   void on_readable();
+  void accept_some();
+  void retry_later();
   // Takes the next client, if one waits.
   More accept_one();
   void pause(int reason);

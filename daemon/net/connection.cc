@@ -7,6 +7,7 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 #include <cerrno>
+#include <new>
 #include <utility>
 
 #include "daemon/net/event_loop.h"
@@ -24,23 +25,41 @@ constexpr size_t kMaxPending = size_t{16} * 1024;
 Connection::Connection(EventLoop& loop, Socket socket, uint64_t number)
     : loop_(loop), socket_(std::move(socket)), timer_(loop.context()), number_(number) {}
 
+template <typename Work>
+void Connection::guarded(const Work& work) {
+  try {
+    work();
+  } catch (const std::bad_alloc&) {
+    give_up();
+  }
+}
+
+void Connection::give_up() {
+  loop_.note_out_of_memory();
+  close();
+}
+
 void Connection::start(std::unique_ptr<Session> session) {
   session_ = std::move(session);
-  settle();
+  guarded([this] { settle(); });
 }
 
 void Connection::drain() {
   if (!is_open()) return;
-  session_->drain(loop_.now());
-  settle();
+  guarded([this] {
+    session_->drain(loop_.now());
+    settle();
+  });
 }
 
 template <typename Tell>
 void Connection::post(Tell tell) {
   boost::asio::post(loop_.context(), [self = shared_from_this(), tell = std::move(tell)]() mutable {
     if (!self->is_open()) return;
-    tell(*self->session_, self->loop_.now());
-    self->settle();
+    self->guarded([&] {
+      tell(*self->session_, self->loop_.now());
+      self->settle();
+    });
   });
 }
 
@@ -69,7 +88,7 @@ void Connection::read() {
       boost::asio::buffer(input_),
       [self = shared_from_this()](const boost::system::error_code& error, size_t size) {
         self->reading_ = false;
-        if (self->is_open()) self->on_read(error, size);
+        if (self->is_open()) self->guarded([&] { self->on_read(error, size); });
       });
 }
 
@@ -127,7 +146,7 @@ void Connection::wait_writable() {
   socket_.async_wait(Socket::wait_write,
                      [self = shared_from_this()](const boost::system::error_code& error) {
                        self->writing_ = false;
-                       if (!error && self->is_open()) self->settle();
+                       if (!error && self->is_open()) self->guarded([&] { self->settle(); });
                      });
 }
 
@@ -143,8 +162,10 @@ void Connection::set_timer() {
   timer_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
     if (error || !self->is_open()) return;
     self->timer_at_.reset();
-    self->session_->on_deadline(self->loop_.now());
-    self->settle();
+    self->guarded([&] {
+      self->session_->on_deadline(self->loop_.now());
+      self->settle();
+    });
   });
 }
 

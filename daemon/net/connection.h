@@ -29,6 +29,8 @@ class Connection final : public Mailbox, public std::enable_shared_from_this<Con
 
   // Begins with `session`, which was made with this object as its Mailbox.
   void start(std::unique_ptr<Session> session);
+  // Ends for want of memory.
+  void give_up();
   void drain();
 
   void deliver(uint64_t key, Answer answer) override;
@@ -38,6 +40,9 @@ class Connection final : public Mailbox, public std::enable_shared_from_this<Con
   [[nodiscard]] bool is_open() const override { return open_.load(std::memory_order_acquire); }
 
  private:
+  // Runs `work`; where that lacks memory, the client is let go, and nobody else.
+  template <typename Work>
+  void guarded(const Work& work);
   // Runs `tell` on the loop, unless the client is gone by then.
   template <typename Tell>
   void post(Tell tell);

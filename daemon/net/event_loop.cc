@@ -5,6 +5,7 @@
 #include <atomic>
 #include <boost/asio/post.hpp>
 #include <csignal>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -25,8 +26,21 @@ void EventLoop::start() {
     sigset_t all;  // signals belong to the main thread
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, nullptr);
-    context_.run();
+    run();
   });
+}
+
+// Who lacks memory gives up his own work: a connection ends itself. What comes through to here is a
+// task without an owner; the loop goes on with the next.
+void EventLoop::run() {
+  for (;;) {
+    try {
+      context_.run();
+      return;
+    } catch (const std::bad_alloc&) {
+      note_out_of_memory();
+    }
+  }
 }
 
 void EventLoop::stop(std::chrono::milliseconds grace) {
@@ -63,7 +77,12 @@ void EventLoop::adopt(FileDescriptor fd, int family, const SessionFactory& make)
   connections_.emplace(number, connection);
   metrics_.connections.add(1);
   metrics_.connections_accepted.add();
-  connection->start(make({connection, number, index_, native}, now()));
+  try {
+    connection->start(make({connection, number, index_, native}, now()));
+  } catch (const std::bad_alloc&) {
+    connection->give_up();
+    throw;
+  }
 }
 
 void EventLoop::forget(uint64_t connection) {

@@ -17,6 +17,8 @@ namespace saslatch::net {
 
 // One thread that serves a share of the connections. Everything but context(), start(), stop() and
 // join() is called on that thread.
+//
+// A task that lacks memory is given up, and the loop goes on.
 class EventLoop {
  public:
   // `clock` and `metrics` outlive this object.
@@ -38,16 +40,20 @@ class EventLoop {
   [[nodiscard]] Now now() const { return clock_.read(); }
   [[nodiscard]] boost::asio::io_context& context() { return context_; }
 
-  // Serves a connected socket; `make` makes its session. Takes over the descriptor.
+  // Serves a connected socket; `make` makes its session. Takes over the descriptor. Throws
+  // std::bad_alloc, with the client let go.
   void adopt(FileDescriptor fd, int family, const SessionFactory& make);
   void forget(uint64_t connection);
   [[nodiscard]] size_t connections() const { return connections_.size(); }
+  // Some work on this loop was given up for want of memory.
+  void note_out_of_memory() { metrics_.out_of_memory.add(); }
   // Of all loops.
   [[nodiscard]] size_t all_connections() const {
     return static_cast<size_t>(metrics_.connections.value());
   }
 
  private:
+  void run();
   void end_if_empty();
 
   size_t index_;

@@ -5,6 +5,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <csignal>
+#include <new>
 #include <utility>
 
 namespace saslatch::net {
@@ -44,7 +45,14 @@ void AsioReactor::start() {
     sigset_t all;  // signals belong to the main thread
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, nullptr);
-    context_.run();
+    for (;;) {
+      try {
+        context_.run();
+        return;
+      } catch (const std::bad_alloc&) {
+        // The task is lost; who waits for it does so no longer than his own patience.
+      }
+    }
   });
 }
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <new>
 #include <utility>
 
 namespace saslatch::net {
@@ -101,10 +102,10 @@ void WorkerPool::work() {
     figures_.wait.observe(begun - check->submitted());
     if (in_time) {
       figures_.running.add(1);
-      check->run();
+      run(*check);
       figures_.running.add(-1);
     } else {
-      check->overload();
+      overload(*check);
     }
     check.reset();
     const auto took = clock_.read().mono - begun;
@@ -112,6 +113,25 @@ void WorkerPool::work() {
 
     lock.lock();
     if (in_time) queue_.note_duration(took);
+  }
+}
+
+// A check that lacks memory is answered as one that finds no place.
+void WorkerPool::run(QueuedCheck& check) {
+  try {
+    check.run();
+    return;
+  } catch (const std::bad_alloc&) {
+    figures_.out_of_memory.add();
+  }
+  overload(check);
+}
+
+void WorkerPool::overload(QueuedCheck& check) {
+  try {
+    check.overload();
+  } catch (const std::bad_alloc&) {
+    figures_.out_of_memory.add();  // its session answers when max-hold is over
   }
 }
 
@@ -140,7 +160,11 @@ void Housekeeping::work() {
     if (wake_.wait_until(lock, next->due, [this] { return stopping_; })) return;
     lock.unlock();
     const Now now = clock_.read();
-    next->run(now);
+    try {
+      next->run(now);
+    } catch (const std::bad_alloc&) {
+      out_of_memory_.add();
+    }
     next->due = now.mono + next->period;
     lock.lock();
   }

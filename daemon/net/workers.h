@@ -37,6 +37,7 @@ class WorkerPool final : public Workers {
     Gauge& running;
     Histogram& wait;
     Histogram& duration;
+    Counter& out_of_memory;
   };
 
   // All references outlive this object. What is submitted before start() waits.
@@ -56,6 +57,8 @@ class WorkerPool final : public Workers {
 
  private:
   void work();
+  void run(QueuedCheck& check);
+  void overload(QueuedCheck& check);
 
   const size_t thread_count_;
   const Habits habits_;
@@ -72,10 +75,12 @@ class WorkerPool final : public Workers {
 // changed, saving counters. One thread; each task runs every `period`, never twice at once.
 class Housekeeping {
  public:
-  explicit Housekeeping(const TimeSource& clock) : clock_(clock) {}
+  // Both outlive this object.
+  Housekeeping(const TimeSource& clock, Counter& out_of_memory)
+      : clock_(clock), out_of_memory_(out_of_memory) {}
   ~Housekeeping() { stop(); }
 
-  // Before start() only.
+  // Before start() only. A task that lacks memory runs again when it is due again.
   void every(std::chrono::milliseconds period, std::function<void(Now)> task);
   void start();
   // Waits for the task that runs, then ends.
@@ -90,6 +95,7 @@ class Housekeeping {
   void work();
 
   const TimeSource& clock_;
+  Counter& out_of_memory_;
   std::vector<Task> tasks_;
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <functional>
@@ -30,31 +31,61 @@ void AccountRecord::add(bool is_sealed, std::string_view data) {
   bytes_.append(reinterpret_cast<const char*>(&length), sizeof length).append(data);
 }
 
-AccountTable::Memory::Memory(size_t size, bool in_huge_pages)
-    : size_((size + kPiece - 1) / kPiece * kPiece) {
+AccountTable::Memory::Memory(size_t size) {
+  const size_t unit = size < kPiece ? kSmallPiece : kPiece;
+  size_ = (size + unit - 1) / unit * unit;
   // The kernel aligns to small pages only: what is too much on either side goes back.
+  const size_t spare = unit == kPiece ? kPiece : 0;
   void* const mapped =
-      mmap(nullptr, size_ + kPiece, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      mmap(nullptr, size_ + spare, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapped == MAP_FAILED) throw std::bad_alloc();
-  char* const all = static_cast<char*>(mapped);
-  const size_t before = (kPiece - reinterpret_cast<uintptr_t>(all) % kPiece) % kPiece;
-  begin_ = all + before;
-  if (before != 0) munmap(all, before);
+  begin_ = static_cast<char*>(mapped);
+  if (spare == 0) return;
+  const size_t before = (kPiece - reinterpret_cast<uintptr_t>(begin_) % kPiece) % kPiece;
+  if (before != 0) munmap(begin_, before);
+  begin_ += before;
   munmap(begin_ + size_, kPiece - before);
-  if (in_huge_pages) (void)madvise(begin_, size_, MADV_HUGEPAGE);  // where there are any
+  (void)madvise(begin_, size_, MADV_HUGEPAGE);  // where there are any
 }
 
 AccountTable::Memory::~Memory() {
   if (begin_ != nullptr) munmap(begin_, size_);
 }
 
+void AccountTable::Memory::grow(size_t size) {
+  void* const moved = mremap(begin_, size_, size, MREMAP_MAYMOVE);
+  if (moved == MAP_FAILED) throw std::bad_alloc();
+  begin_ = static_cast<char*>(moved);
+  size_ = size;
+}
+
 AccountTable::AccountTable(uint64_t accounts, size_t max_bytes)
     : max_bytes_(max_bytes),
       slot_count_(std::bit_ceil(kLeastSlots + 2 * static_cast<size_t>(accounts))),
-      slot_memory_(slot_count_ * sizeof(Slot), slot_count_ * sizeof(Slot) >= kPiece),
+      slot_memory_(slot_count_ * sizeof(Slot)),
       slots_(reinterpret_cast<Slot*>(slot_memory_.begin())) {}
 
-size_t AccountTable::bytes() const { return slot_count_ * sizeof(Slot) + pieces_.size() * kPiece; }
+size_t AccountTable::bytes() const {
+  size_t sum = slot_memory_.size();
+  if (!pieces_.empty()) sum += pieces_.front().size() + (pieces_.size() - 1) * kPiece;
+  return sum;
+}
+
+bool AccountTable::make_room(size_t size) {
+  if (!pieces_.empty() && end_ + size <= pieces_.back().size()) return true;
+  if (pieces_.size() == 1 && end_ + size <= kPiece) {
+    const size_t present = pieces_.front().size();
+    const size_t wanted = std::min(kPiece, std::bit_ceil(end_ + size));
+    if (bytes() + wanted - present > max_bytes_) return false;
+    pieces_.front().grow(wanted);
+    return true;
+  }
+  const size_t wanted = pieces_.empty() && size < kSmallPiece - kAlign ? kSmallPiece : kPiece;
+  if (bytes() + wanted > max_bytes_) return false;
+  pieces_.emplace_back(wanted);
+  end_ = pieces_.size() == 1 ? kAlign : 0;  // no place is 0
+  return true;
+}
 
 size_t AccountTable::slot_of(std::string_view name, uint64_t hash) const {
   const auto tag = static_cast<uint32_t>(hash >> 32);
@@ -87,12 +118,7 @@ bool AccountTable::put(std::string_view name, std::string_view record) {
   const size_t size =
       (sizeof(Lengths) + name.size() + record.size() + kAlign - 1) / kAlign * kAlign;
   if (size > kPiece - kAlign) return false;
-  if (pieces_.empty() || end_ + size > kPiece) {
-    if (bytes() + kPiece > max_bytes_) return false;
-    // Of the first piece a small site uses a little: that stays as small as it is.
-    pieces_.emplace_back(kPiece, !pieces_.empty());
-    end_ = pieces_.size() == 1 ? kAlign : 0;  // no place is 0
-  }
+  if (!make_room(size)) return false;
   char* const here = pieces_.back().begin() + end_;
   const Lengths lengths{static_cast<uint32_t>(name.size()), static_cast<uint32_t>(record.size())};
   std::memcpy(here, &lengths, sizeof lengths);

@@ -52,19 +52,24 @@ class AccountTable {
  private:
   // Of a huge page, so that each piece can be one.
   static constexpr size_t kPiece = size_t{2} << 20;
+  // Of the first one, at first: a small site has few accounts.
+  static constexpr size_t kSmallPiece = size_t{64} << 10;
   static constexpr size_t kAlign = 8;
   static constexpr size_t kMuchGarbage = size_t{1} << 20;
 
   // Zeros of its own mapping, which goes back to the kernel at once.
   class Memory {
    public:
-    // Of at least `size` bytes, that begin where a huge page may. Throws std::bad_alloc.
-    Memory(size_t size, bool in_huge_pages);
+    // Of at least `size` bytes: huge pages, from kPiece on. Throws std::bad_alloc.
+    explicit Memory(size_t size);
     ~Memory();
     Memory(Memory&& other) noexcept
         : begin_(std::exchange(other.begin_, nullptr)), size_(other.size_) {}
     Memory& operator=(Memory&&) = delete;
+    // Of a small one; it may move. Throws std::bad_alloc.
+    void grow(size_t size);
     [[nodiscard]] char* begin() const { return begin_; }
+    [[nodiscard]] size_t size() const { return size_; }
 
    private:
     char* begin_;
@@ -84,6 +89,8 @@ class AccountTable {
   [[nodiscard]] const char* at(uint32_t place) const {
     return pieces_[place / (kPiece / kAlign)].begin() + place % (kPiece / kAlign) * kAlign;
   }
+  // Memory for so much more at end_; false: not within max_bytes_.
+  [[nodiscard]] bool make_room(size_t size);
   // The slot of `name`, or the free one where it belongs.
   [[nodiscard]] size_t slot_of(std::string_view name, uint64_t hash) const;
 

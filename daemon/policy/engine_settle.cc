@@ -1,6 +1,7 @@
 // What becomes of a verified attempt: events, trips, locks, what a success gives back.
 #include <algorithm>
 #include <cmath>
+#include <new>
 #include <utility>
 
 #include "daemon/policy/engine_impl.h"
@@ -185,11 +186,17 @@ void Engine::Impl::trip(Stripe& here, const Body& body, const Hold& hold, const 
   lock.shadow = observes;
   lock.level = level;
   lock.lasts = lasts;
-  if (lock.subject.empty()) describe(lock, body.subject_text(hold), {});
-  if (observes) return;
-  settled.locks.push_back({rule.rule.name, lock.subject, lock.until, level});
-  if (!is_stored(lock)) return;
-  lock.journalled = append(record_of(lock));
+  try {
+    if (lock.subject.empty()) describe(lock, body.subject_text(hold), {});
+    if (observes) return;
+    settled.locks.push_back({rule.rule.name, lock.subject, lock.until, level});
+    if (!is_stored(lock)) return;
+    lock.journalled = append(record_of(lock));
+  } catch (const std::bad_alloc&) {
+    // It is in force, so that nobody may be told of it before it is on disk.
+    if (observes || journal_ == nullptr) return;
+    lock.journalled = journal_->append_unsaid();
+  }
   settled.journalled = std::max(settled.journalled, lock.journalled);
 }
 

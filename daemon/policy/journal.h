@@ -60,6 +60,10 @@ class Journal {
   // under a lock of the engine from any thread: never blocks on a disk and never calls the engine.
   virtual uint64_t append(const Change& change) = 0;
 
+  // The same of a change for which there was no memory: durable once the whole state is written
+  // anew.
+  virtual uint64_t append_unsaid() { return 0; }
+
   // An administrator has cleared everything that is held on the subject with this key: its counters
   // too, of which no Change tells. `locks`: the keys that its locks may have had. As append(). Only
   // who shares counters with other hosts cares.

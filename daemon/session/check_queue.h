@@ -12,7 +12,8 @@
 
 namespace saslatch {
 
-// One credential waiting for a worker. Exactly one of run() and overload() is called, once.
+// One credential waiting for a worker. Exactly one of run() and overload() is called, once; where
+// run() ends for want of memory, overload() after it.
 class QueuedCheck {
  public:
   QueuedCheck(bool familiar, uint64_t connection, Mono answer_by)

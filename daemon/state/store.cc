@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <cstring>
 #include <future>
+#include <iterator>
+#include <new>
 #include <utility>
 
 namespace saslatch::state {
@@ -96,8 +98,12 @@ void Store::complain(const std::string& reason) {
   is_failing_ = true;
   if (complained_ && now - *complained_ < kComplainEvery && now >= *complained_) return;
   complained_ = now;
-  log_.error("state-unwritable", "locks and counters are kept in memory only",
-             {{"path", path_}, {"reason", reason}});
+  constexpr std::string_view kText = "locks and counters are kept in memory only";
+  try {
+    log_.error("state-unwritable", kText, {{"path", path_}, {"reason", reason}});
+  } catch (const std::bad_alloc&) {
+    log_.error("state-unwritable", kText);
+  }
 }
 
 void Store::restore(policy::Engine& engine) {
@@ -139,8 +145,19 @@ void Store::stop() {
 uint64_t Store::append(const policy::Change& change) {
   const std::lock_guard guard(mutex_);
   if (stops_) return ++appended_;
-  queue_.push_back(change);
-  if (queue_.size() == 1) wake_.notify_one();
+  try {
+    queue_.push_back(change);
+  } catch (const std::bad_alloc&) {
+    is_short_ = true;
+  }
+  if (queue_.size() <= 1) wake_.notify_one();
+  return ++appended_;
+}
+
+uint64_t Store::append_unsaid() {
+  const std::lock_guard guard(mutex_);
+  is_short_ = true;
+  wake_.notify_one();
   return ++appended_;
 }
 
@@ -177,16 +194,18 @@ void Store::run() {
   auto next_save = std::chrono::steady_clock::now() + kSaveEvery;
   std::unique_lock lock(mutex_);
   for (;;) {
-    wake_.wait_until(lock, next_save, [&] { return stops_ || !queue_.empty(); });
+    wake_.wait_until(lock, next_save, [&] { return stops_ || !queue_.empty() || is_short_; });
     const bool ends = stops_;
     const uint64_t number = appended_;
-    std::move(queue_.begin(), queue_.end(), std::back_inserter(changes_));
-    queue_.clear();
+    std::vector<policy::Change> queue;
+    queue.swap(queue_);
+    const bool is_short = std::exchange(is_short_, false);
     lock.unlock();
+    take(std::move(queue), is_short);
     const bool is_due = std::chrono::steady_clock::now() >= next_save || ends;
     if (is_due) next_save = std::chrono::steady_clock::now() + kSaveEvery;
     // In trouble, answers do not wait for one more try.
-    if (is_due || !is_failing_) save(is_due);
+    if (is_due || !is_failing_) save_if_it_can(is_due);
     finish(number);
     lock.lock();
     if (!ends) continue;
@@ -198,8 +217,49 @@ void Store::run() {
   finish(UINT64_MAX);
 }
 
+void Store::take(std::vector<policy::Change> queue, bool is_short) {
+  try {
+    if (changes_.empty()) {
+      changes_.swap(queue);
+    } else {
+      changes_.insert(changes_.end(), std::make_move_iterator(queue.begin()),
+                      std::make_move_iterator(queue.end()));
+    }
+  } catch (const std::bad_alloc&) {
+    is_short = true;
+  }
+  // The engine has what is missing here: the whole state is written instead.
+  if (is_short) is_whole_ = false;
+}
+
+// Lack of memory is trouble like a full disk: told, and over when it is over.
+void Store::save_if_it_can(bool with_counters) {
+  try {
+    return save(with_counters);
+  } catch (const std::bad_alloc&) {
+    is_whole_ = false;
+  }
+  complain("out of memory");
+}
+
 // Tells whoever waits for changes up to `number`.
 void Store::finish(uint64_t number) {
+  std::vector<Waiting> done;
+  try {
+    done = take_waiting(number);
+  } catch (const std::bad_alloc&) {
+    return;  // the next round finds them
+  }
+  for (const Waiting& waiting : done) {
+    try {
+      waiting.then();
+    } catch (const std::bad_alloc&) {
+      // His client asks again.
+    }
+  }
+}
+
+std::vector<Store::Waiting> Store::take_waiting(uint64_t number) {
   std::vector<Waiting> done;
   {
     const std::lock_guard guard(mutex_);
@@ -208,10 +268,11 @@ void Store::finish(uint64_t number) {
     const auto first_done =
         std::stable_partition(waiting_.begin(), waiting_.end(),
                               [&](const Waiting& waiting) { return waiting.number > number; });
+    done.reserve(static_cast<size_t>(waiting_.end() - first_done));
     std::move(first_done, waiting_.end(), std::back_inserter(done));
     waiting_.erase(first_done, waiting_.end());
   }
-  for (const Waiting& waiting : done) waiting.then();
+  return done;
 }
 
 void Store::save(bool with_counters) {

@@ -56,6 +56,7 @@ class Store final : public policy::Journal {
   void stop();
 
   uint64_t append(const policy::Change& change) override;
+  uint64_t append_unsaid() override;
   // The number of the latest change; 0 before the first.
   [[nodiscard]] uint64_t appended() const;
 
@@ -81,16 +82,20 @@ class Store final : public policy::Journal {
     std::function<void()> then;
   };
 
-  // These six are the thread's, or nobody else's before start().
+  // These seven are the thread's, or nobody else's before start().
   bool open_file();
   bool move_aside(const std::string& reason);
   void complain(const std::string& reason);
   void save(bool with_counters);
+  void save_if_it_can(bool with_counters);
   std::optional<StateFile::Failure> write();
   void close_file();
 
   void run();
+  // What was appended since, onto changes_; `is_short`: not all of it could be kept.
+  void take(std::vector<policy::Change> queue, bool is_short);
   void finish(uint64_t number);
+  std::vector<Waiting> take_waiting(uint64_t number);
 
   std::string path_;
   Log& log_;
@@ -111,6 +116,7 @@ class Store final : public policy::Journal {
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<policy::Change> queue_;
+  bool is_short_ = false;  // there was no memory for some change
   uint64_t appended_ = 0;
   std::atomic<uint64_t> flushed_{0};  // written under mutex_
   std::vector<Waiting> waiting_;

@@ -14,6 +14,7 @@ from scene import (ALICE, HOME, PASSWORD, POLICY, AuthClient, Usage, attempt, gu
 DESCRIPTORS, CROWD = 64, 300
 SPARE_MEMORY = 128 << 20  # bytes of data (RLIMIT_DATA) beyond those of an idle daemon
 SPARE_AT_LAST = 1 << 20
+HUNGRY = 900  # connections of 16 KB each: more than that and what the daemon puts by
 
 
 def limited(scene, what, limit, **options):
@@ -66,8 +67,12 @@ def costly_hash():
     return out.value.decode()
 
 
+def is_told(daemon, name, times):
+    return daemon.log().count(name) >= times
+
+
 def memory(scene):
-    """no memory for a hash: a temporary answer, the others go on; none at all: nothing is lost"""
+    """no memory for a hash, then none at all: temporary answers, the rest goes on, nothing is lost"""
     idle = setups.on_socket(scene.box, policy=POLICY).start()
     # What most accounts cost is what an unknown name costs.
     scene.add_cheap(idle, ALICE, *(f"cheap{number}@example.com" for number in range(8)))
@@ -101,9 +106,10 @@ def memory(scene):
     scene.figure(subjects=json.loads(daemon.cli("status", "--json"))["now"]["subjects"])
     daemon.stop()
 
-    # With next to nothing the process may end: as kill -9 would end it, and no other way.
+    # With next to nothing: who does not fit is turned away. A kill -9 follows, so that what is found
+    # afterwards is what was on disk.
     daemon.config.write_text(daemon.config.read_text().replace(POLICY, LOCKS))
-    locked, ended, unwritable = set(), 0, 0
+    locked, unwritable, crowded, turned_away = set(), 0, 0, 0
     for turn in range(5):
         daemon.start()
         early = Attack(daemon.socket, [f"early{turn}-{m}@example.com" for m in range(40)])
@@ -116,26 +122,32 @@ def memory(scene):
         for attack in attacks:
             attack.start()
         crowd = []
-        with contextlib.suppress(OSError, AssertionError):
-            for _ in range(400):
-                crowd.append(AuthClient(daemon.socket))
-                crowd[-1].send("AUTH\t1\tPLAIN\tclient_id=" + "x" * 15000)
+        for _ in range(HUNGRY):
+            with contextlib.suppress(OSError):
+                crowd.append(AuthClient(daemon.socket, handshake=False))
+                crowd[-1].send("VERSION\t1\t2\nCPID\t1\nAUTH\t1\tPLAIN\tclient_id=" + "x" * 15000)
         for attack in attacks:
             attack.join()
+        wait_until(lambda: is_told(daemon, "out-of-memory:", turn + 1), "the lack to be logged")
+        scene.must(daemon.process.running(), "a process without memory goes on",
+                   daemon.process.output()[-2000:])
+        crowded += len(crowd)
         # Where SQLite has no memory to write with, the state is in memory only, as on a full disk.
         if daemon.log().count("state-unwritable:") == unwritable:
             locked = locked.union(*(attack.locked(LIMIT) for attack in attacks))
         unwritable = daemon.log().count("state-unwritable:")
         for client in crowd:
             client.close()
-        ended += not daemon.process.running()
+        wait_until(lambda: attempt(daemon.socket, ALICE, PASSWORD, HOME) == "OK",
+                   "the owner to be let in when the crowd has gone")
+        turned_away += json.loads(daemon.cli("status", "--json"))["since_start"]["out_of_memory"]
         daemon.process.kill()
     daemon.start()
     lost = locked - {lock["subject"].removeprefix("user:") for lock in json.loads(
         daemon.cli("lock", "list", "--json", "--limit", "100000"))["locks"]}
     scene.must(not lost, "no lock that was answered with is lost", sorted(lost)[:3])
     scene.must(attempt(daemon.socket, ALICE, PASSWORD, HOME) == "OK", "the owner logs in again")
-    scene.figure(locks=len(locked), ended_for_lack=f"{ended} of 5")
+    scene.figure(locks=len(locked), hungry=crowded, turned_away=turned_away)
 
 
 SCENES = {"descriptors": descriptors, "memory": memory}

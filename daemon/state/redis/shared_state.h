@@ -184,6 +184,7 @@ class SharedJournal final : public policy::Journal {
     if (shared_ != nullptr) shared_->publish(change);
     return store_.append(change);
   }
+  uint64_t append_unsaid() override { return store_.append_unsaid(); }
   void cleared(uint64_t subject, const std::vector<uint64_t>& locks) override {
     if (shared_ != nullptr) shared_->cleared(subject, locks);
   }

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cerrno>
 #include <future>
+#include <new>
 
 #include "daemon/net/clock.h"
 #include "tests/daemon/net/temporary_folder.h"
@@ -21,6 +22,7 @@ class EchoSession final : public Session {
   // `ended` counts the ends of input that sessions are told of.
   EchoSession(int factor, std::atomic<int>& ended) : factor_(factor), ended_(ended) {}
   void receive(std::string_view bytes, Now) override {
+    if (bytes == "too much") throw std::bad_alloc();
     for (int i = 0; i < factor_; ++i) output_ += bytes;
   }
   void end_of_input(Now) override {
@@ -167,6 +169,35 @@ TEST_F(ServerTest, DoesNotReadFromAClientThatDoesNotRead) {
   other.say("x");
   EXPECT_EQ(other.read(8), "xxxxxxxx") << "and nobody else waits for it";
   server.stop(std::chrono::milliseconds(0));
+}
+
+TEST_F(ServerTest, LetsGoWhomItHasNoMemoryForAndServesTheRest) {
+  ASSERT_TRUE(server.open(endpoints({"a"})).empty());
+  ASSERT_TRUE(server
+                  .open({{"greedy", UnixAddress{folder / "greedy", {}, {}, {}},
+                          [](const NewConnection&, Now) -> std::unique_ptr<Session> {
+                            throw std::bad_alloc();
+                          }}})
+                  .empty());
+  server.start();
+  std::vector<Client> others;
+  for (int i = 0; i < 4; ++i) others.emplace_back(folder / "a");
+  for (int i = 0; i < 20; ++i) {
+    Client asks_too_much(folder / "a");
+    asks_too_much.say("too much");
+    EXPECT_EQ(asks_too_much.read(1), "") << "hung up on";
+    Client unlucky(folder / "greedy");
+    EXPECT_EQ(unlucky.read(1), "") << "hung up on";
+    server.on_each_loop([](size_t) { throw std::bad_alloc(); });
+    for (Client& other : others) {
+      other.say("hello");
+      EXPECT_EQ(other.read(5), "hello");
+    }
+  }
+  others.clear();
+  server.stop(std::chrono::seconds(5));
+  EXPECT_EQ(metrics.out_of_memory.value(), 20u * 4u) << "two clients, and a task on two loops";
+  EXPECT_EQ(metrics.connections.value(), 0);
 }
 
 TEST_F(ServerTest, ReplacesItsEndpointsWithoutLosingAClient) {

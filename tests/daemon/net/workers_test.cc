@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <future>
+#include <new>
 #include <thread>
 
 #include "daemon/net/clock.h"
@@ -25,7 +26,8 @@ class Promise final : public QueuedCheck {
 };
 
 WorkerPool::Figures figures_of(Metrics& metrics) {
-  return {metrics.check_queue, metrics.checks_running, metrics.check_wait, metrics.check_duration};
+  return {metrics.check_queue, metrics.checks_running, metrics.check_wait, metrics.check_duration,
+          metrics.out_of_memory};
 }
 
 class WorkersTest : public ::testing::Test {
@@ -45,6 +47,34 @@ TEST_F(WorkersTest, RunWhatIsStillWaitedFor) {
   pool.start();
   EXPECT_EQ(outcome_of_check(clock.read().mono + std::chrono::hours(1)), "ran");
   EXPECT_EQ(outcome_of_check(clock.read().mono - std::chrono::seconds(1)), "overload");
+}
+
+class OutOfMemory final : public QueuedCheck {
+ public:
+  OutOfMemory(std::promise<std::string>& what, bool at_overload)
+      : QueuedCheck(false, 1, Mono::max()), what_(what), at_overload_(at_overload) {}
+  void run() override { throw std::bad_alloc(); }
+  void overload() override {
+    what_.set_value("overload");
+    if (at_overload_) throw std::bad_alloc();
+  }
+
+ private:
+  std::promise<std::string>& what_;
+  bool at_overload_;
+};
+
+TEST_F(WorkersTest, AnswerACheckThatLacksMemoryAsOverloadAndGoOn) {
+  pool.start();
+  for (const bool at_overload : {false, true, false}) {
+    std::promise<std::string> what;
+    pool.submit(std::make_unique<OutOfMemory>(what, at_overload));
+    EXPECT_EQ(what.get_future().get(), "overload");
+  }
+  EXPECT_EQ(outcome_of_check(Mono::max()), "ran");
+  pool.stop();
+  EXPECT_EQ(metrics.out_of_memory.value(), 4u);
+  EXPECT_EQ(metrics.checks_running.value(), 0);
 }
 
 TEST_F(WorkersTest, FinishWhatWaitsBeforeTheyStop) {
@@ -78,7 +108,8 @@ TEST(WorkerPool, TellsItsThreadsWhenTheyBeginAndWhenNothingComes) {
 
 TEST(Housekeeping, RunsItsTasksAgainAndAgainUntilItStops) {
   Clock clock;
-  Housekeeping housekeeping(clock);
+  Metrics metrics;
+  Housekeeping housekeeping(clock, metrics.out_of_memory);
   std::promise<void> third;
   int runs = 0;
   housekeeping.every(std::chrono::milliseconds(1), [&](Now) {
@@ -88,6 +119,22 @@ TEST(Housekeeping, RunsItsTasksAgainAndAgainUntilItStops) {
   third.get_future().get();
   housekeeping.stop();
   EXPECT_GE(runs, 3);
+}
+
+TEST(Housekeeping, RunsATaskAgainThatLackedMemory) {
+  Clock clock;
+  Metrics metrics;
+  std::promise<void> again;
+  int runs = 0;
+  Housekeeping housekeeping(clock, metrics.out_of_memory);
+  housekeeping.every(std::chrono::milliseconds(1), [&](Now) {
+    if (++runs <= 2) throw std::bad_alloc();
+    if (runs == 3) again.set_value();
+  });
+  housekeeping.start();
+  again.get_future().wait();
+  housekeeping.stop();
+  EXPECT_EQ(metrics.out_of_memory.value(), 2u);
 }
 
 }  // namespace
