@@ -176,6 +176,7 @@ CONF
   printf '%s' "$password" | saslpasswd2 -p -c -u example.com dave
   chgrp saslatch /etc/sasldb2 && chmod 0640 /etc/sasldb2
   systemctl is-enabled saslatch-pam.socket && fail "root's workers are enabled by themselves"
+  printf "@include common-auth\n@include common-account\n" >/etc/pam.d/smtp
   must systemctl enable --now saslatch-pam.socket
   must systemctl restart saslatchd
   stat -c '%A %U:%G %n' /run/saslatch-pam/socket

@@ -278,6 +278,43 @@ TEST_F(Scripts, TellOfALockAgainWhereTheirAnswerWasLost) {
   EXPECT_EQ(verdict(), SharedReply::Verdict::kFree) << "the second telling prolonged nothing";
 }
 
+// As an address and its /32 are, where rules count by both.
+TEST_F(Scripts, KeepTwoHoldsOnOneSubjectApart) {
+  rule_.limit = 2;
+  rule_.then = Then::kRefuse;
+  SharedRule other = rule_;
+  other.id = 2;
+  const auto both = [&](auto question, uint64_t token) {
+    for (const SharedRule& rule : {rule_, other}) {
+      question.holds.push_back({7, 0, false, {}, {rule}});
+      question.holds.back().rules[0].token = token;
+      question.holds.back().rules[0].is_event = true;
+    }
+    return question;
+  };
+  const auto each = [&](SharedReply::Verdict expected) {
+    for (const SharedRule& rule : {rule_, other}) {
+      SharedRequest request;
+      request.holds.push_back({7, 0, false, {}, {rule}});
+      request.holds[0].rules[0].token = 99;
+      EXPECT_EQ(
+          parse_reserved(call(reserve_command(keys_, reserve_sha_, request, Milliseconds(5000))))
+              ->verdict,
+          expected)
+          << rule.id;
+    }
+  };
+  for (const uint64_t token : {31, 32})
+    call(reserve_command(keys_, reserve_sha_, both(SharedRequest{}, token), Milliseconds(5000)));
+  each(SharedReply::Verdict::kFull);
+  for (const uint64_t token : {31, 32}) {
+    SharedSettlement settlement = both(SharedSettlement{}, token);
+    settlement.serial = token;
+    call(settle_command(keys_, settle_sha_, settlement, Milliseconds(0)));
+  }
+  each(SharedReply::Verdict::kStruck);
+}
+
 TEST_F(Scripts, RememberMoreWrongPasswordsThanStandWithTheSubject) {
   rule_.limit = 1000;
   for (uint64_t password = 1; password <= 100; ++password) {
