@@ -13,7 +13,7 @@ programs=$repo/build/test-programs
 
 build=(cmake ninja-build g++ pkg-config python3
   libboost-dev libboost-iostreams-dev libboost-program-options-dev libssl-dev libsodium-dev
-  libcrypt-dev libdb5.3-dev libldap-dev libmariadb-dev libpam0g-dev libpq-dev libsqlite3-dev libsystemd-dev libsasl2-dev
+  libcrypt-dev libdb-dev libldap-dev libmariadb-dev libpam0g-dev libpq-dev libsqlite3-dev libsystemd-dev libsasl2-dev
   libspdlog-dev libfmt-dev nlohmann-json3-dev
   libexpected-dev libhiredis-dev prometheus-cpp-dev)
 demo=(postfix swaks openssl libnet-ssleay-perl libdigest-hmac-perl)

@@ -58,7 +58,7 @@ void SharedState::reserve(policy::SharedRequest request, Duration patience,
 
 // In a cluster the subjects may be on several nodes: each is asked for by itself, all at once, and
 // what some of them reserved is given back where another one refuses.
-void SharedState::ask(std::shared_ptr<Ask> question) {
+void SharedState::ask(const std::shared_ptr<Ask>& question) {
   if (!usable_ || stopped_) return answer(*question, {});
   question->sent = reactor_.now();
   question->number = ++numbers_;

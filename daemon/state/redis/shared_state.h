@@ -109,7 +109,7 @@ class SharedState final : public policy::Sharing {
   void set_usable(bool usable, const std::string& reason);
 
   // Questions.
-  void ask(std::shared_ptr<Ask> question);
+  void ask(const std::shared_ptr<Ask>& question);
   void on_part(const std::shared_ptr<Ask>& question, size_t part, const Reply& reply);
   void on_reserved(const std::shared_ptr<Ask>& question);
   void answer(Ask& question, policy::SharedReply reply);
