@@ -64,8 +64,16 @@ class SasldbPassdb::Impl {
   const Clock clock_;
   LogLimit limit_;
 
-  std::mutex refresh_mutex_;  // guards these two
+  // A state of the file that could not be read.
+  struct Refused {
+    FileIdentity identity;
+    Time at;
+    std::string why;
+  };
+
+  std::mutex refresh_mutex_;  // guards these three
   std::optional<FileIdentity> loaded_;
+  std::optional<Refused> refused_;
   std::optional<Time> empty_since_;
 
   mutable std::mutex state_mutex_;  // guards these two; held for a copy only
@@ -77,8 +85,15 @@ void SasldbPassdb::Impl::look(Time now) {
   const auto identity = look_at(options_.path);
   if (!identity) return set_trouble(identity.error().message, now);
   if (loaded_ == *identity) return set_trouble({}, now);
+  if (refused_ && refused_->identity == *identity && now - refused_->at < kReadAgain) {
+    return set_trouble(refused_->why, now);
+  }
   auto read = read_sasldb(options_.path, options_.lowercase);
-  if (!read) return set_trouble(read.error().message, now);
+  if (!read) {
+    refused_ = {*identity, now, read.error().message};
+    return set_trouble(read.error().message, now);
+  }
+  refused_.reset();
   const auto after = look_at(options_.path);
   if (!after || *after != *identity) return;  // the next look-up sees what it has become
   if (!read->passwords.empty()) {

@@ -28,11 +28,14 @@ struct SasldbOptions {
 // what was read last. That stays in force while the file is missing or cannot be read (logged once
 // a minute), and for kEmptyDoubted while it has no account any more. Before the first good read,
 // every look-up is Unavailable. Libdb takes no lock against who writes: a file caught half-written
-// is read again once it is whole, since that is another change.
+// is read again once it is whole, since that is another change. What could not be read and does not
+// change is tried anew after kReadAgain: reading all of it for each look-up would cost a site dear,
+// and libdb 5.3 loses about a kilobyte each time it finds a file damaged.
 class SasldbPassdb final : public Passdb {
  public:
   using Clock = std::function<std::chrono::steady_clock::time_point()>;
   static constexpr std::chrono::seconds kEmptyDoubted{10};
+  static constexpr std::chrono::seconds kReadAgain{10};
 
   // Reads the file once. `log` outlives the object; `clock` is thread-safe.
   SasldbPassdb(SasldbOptions options, Log& log, Clock clock);
