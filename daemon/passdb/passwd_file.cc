@@ -12,6 +12,7 @@
 #include <system_error>
 #include <utility>
 
+#include "daemon/passdb/descriptor.h"
 #include "daemon/passdb/file_watch.h"
 #include "daemon/passdb/log_limit.h"
 #include "daemon/passdb/passwd_table.h"
@@ -21,20 +22,9 @@ namespace {
 
 using Time = PasswdFilePassdb::Time;
 
-class OpenFile {
- public:
-  explicit OpenFile(const std::string& path)
-      : fd_(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)) {}
-  ~OpenFile() {
-    if (fd_ >= 0) close(fd_);
-  }
-  OpenFile(const OpenFile&) = delete;
-  OpenFile& operator=(const OpenFile&) = delete;
-  [[nodiscard]] int fd() const { return fd_; }
-
- private:
-  int fd_;
-};
+int open_to_read(const std::string& path) {
+  return open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+}
 
 std::string system_text(int error) { return std::generic_category().message(error); }
 
@@ -196,20 +186,20 @@ void PasswdFilePassdb::Impl::load(Time now) {
                     "; it is taken as it is when it stays so for 10 s",
                 now);
   };
-  const OpenFile file(options_.path);
-  if (file.fd() < 0) return unreadable(system_text(errno));
+  const Descriptor file(open_to_read(options_.path));
+  if (file.get() < 0) return unreadable(system_text(errno));
   const auto is_still_it = [&] {
     struct stat status {};
-    return fstat(file.fd(), &status) == 0 && FileIdentity::of(status) == candidate_->identity;
+    return fstat(file.get(), &status) == 0 && FileIdentity::of(status) == candidate_->identity;
   };
   if (!is_still_it()) return;  // the next look sees what it has become
   const int64_t size = candidate_->identity.size;
-  const auto ending = ending_of(file.fd(), size);
+  const auto ending = ending_of(file.get(), size);
   if (!ending) return unreadable(ending.error().message);
   if (age < kHalfWritten) {
     if (const std::string why = reason_to_wait(*ending); !why.empty()) return half_written(why);
   }
-  auto bytes = read_all(file.fd(), size);
+  auto bytes = read_all(file.get(), size);
   if (!bytes) return unreadable(bytes.error().message);
   if (!is_still_it()) return wipe(*bytes);
 
@@ -276,8 +266,8 @@ void PasswdFilePassdb::refresh(Time now) { impl_->refresh(now); }
 Result<void> PasswdFilePassdb::check_usable() {
   const std::string& path = impl_->options().path;
   if (const auto identity = look_at(path); !identity) return tl::unexpected(identity.error());
-  const OpenFile file(path);
-  if (file.fd() < 0) return failure("cannot read " + path + ": " + system_text(errno));
+  const Descriptor file(open_to_read(path));
+  if (file.get() < 0) return failure("cannot read " + path + ": " + system_text(errno));
   return {};
 }
 

@@ -9,6 +9,7 @@
 #include <system_error>
 #include <utility>
 
+#include "daemon/passdb/descriptor.h"
 #include "protocol/base/base64.h"
 #include "protocol/base/crypto/aead.h"
 
@@ -16,20 +17,6 @@ namespace saslatch::passdb {
 namespace {
 
 using Kind = StoreError::Kind;
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  [[nodiscard]] int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 tl::unexpected<StoreError> system_failure(const std::string& what, int error) {
   const bool denied = error == EACCES || error == EPERM;

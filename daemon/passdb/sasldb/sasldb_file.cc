@@ -14,24 +14,11 @@
 #include <string_view>
 #include <utility>
 
+#include "daemon/passdb/descriptor.h"
 #include "daemon/passdb/mask.h"
 
 namespace saslatch::passdb {
 namespace {
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  [[nodiscard]] int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 // Copies the file at `path` to `copy`; errno where it cannot.
 int copy_file(const std::string& path, int copy) {
