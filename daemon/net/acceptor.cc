@@ -1,7 +1,6 @@
 #include "daemon/net/acceptor.h"
 
 #include <fcntl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -27,12 +26,16 @@ constexpr rlim_t kOtherDescriptors = 256;
 
 // Whether the next descriptor would be a spare one. The kernel gives out the lowest free number,
 // which is asked for only when it may matter.
-bool only_spares_left(int fd, size_t connections) {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return false;
-  if (connections + kOtherDescriptors < limit.rlim_cur) return false;
+bool only_spares_left(int fd, size_t connections, rlim_t limit) {
+  if (connections + kOtherDescriptors < limit) return false;
   const FileDescriptor next(fcntl(fd, F_DUPFD_CLOEXEC, 0));
-  return !next || static_cast<rlim_t>(next.get()) + kSpareDescriptors >= limit.rlim_cur;
+  return !next || static_cast<rlim_t>(next.get()) + kSpareDescriptors >= limit;
+}
+
+// Asked for anew each time clients come: an administrator may change it with prlimit(1).
+rlim_t descriptor_limit() {
+  rlimit limit{};
+  return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : RLIM_INFINITY;
 }
 
 }  // namespace
@@ -61,7 +64,8 @@ void Acceptor::start(FileDescriptor fd) {
 
 void Acceptor::stop() {
   try {
-    for (int i = 0; i < kBacklog && accept_one() == More::kWaiting; ++i) {
+    const rlim_t limit = descriptor_limit();
+    for (int i = 0; i < kBacklog && accept_one(limit) == More::kWaiting; ++i) {
     }
   } catch (const std::bad_alloc&) {
     // The others in the queue find nobody.
@@ -89,8 +93,9 @@ void Acceptor::on_readable() {
 }
 
 void Acceptor::accept_some() {
+  const rlim_t limit = descriptor_limit();
   for (int i = 0; i < kAcceptsInARow; ++i) {
-    switch (accept_one()) {
+    switch (accept_one(limit)) {
       case More::kWaiting:
         continue;
       case More::kNone:
@@ -102,8 +107,8 @@ void Acceptor::accept_some() {
   wait();
 }
 
-Acceptor::More Acceptor::accept_one() {
-  if (only_spares_left(fd_.native_handle(), loop_.all_connections())) {
+Acceptor::More Acceptor::accept_one(rlim_t descriptors) {
+  if (only_spares_left(fd_.native_handle(), loop_.all_connections(), descriptors)) {
     errno = EMFILE;
     return More::kFailed;
   }

@@ -1,6 +1,8 @@
 #ifndef SASLATCH_DAEMON_NET_ACCEPTOR_H_
 #define SASLATCH_DAEMON_NET_ACCEPTOR_H_
 
+#include <sys/resource.h>
+
 #include <atomic>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -60,8 +62,8 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
   void on_readable();
   void accept_some();
   void retry_later();
-  // Takes the next client, if one waits.
-  More accept_one();
+  // Takes the next client, if one waits. `descriptors` is the process's limit.
+  More accept_one(rlim_t descriptors);
   void pause(int reason);
 
   EventLoop& loop_;

@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <atomic>
+#include <boost/asio/detail/concurrency_hint.hpp>
 #include <boost/asio/post.hpp>
 #include <csignal>
 #include <new>
@@ -15,7 +16,9 @@ EventLoop::EventLoop(size_t index, const TimeSource& clock, Metrics& metrics)
     : index_(index),
       clock_(clock),
       metrics_(metrics),
-      context_(1),
+      // Sockets and timers of a loop are touched on its own thread only: they need no locks. What
+      // other threads post still has one.
+      context_(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO),
       work_(boost::asio::make_work_guard(context_)),
       grace_(context_) {}
 
