@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Measures saslatchd beside a private Dovecot and beside a server that verifies nothing.
 
-Each server has one core to itself, the load the other; rounds are interleaved, and of each figure
-the median of the rounds is shown. Same accounts, same passwd-file with {PLAIN} passwords, same
+The servers are all up, on one core, and loaded by turns from the other; of each figure the median of
+the rounds is shown, of each ratio the median of what the rounds give. Same accounts, same passwd-file with {PLAIN} passwords, same
 requests. Two variants: `rip`, as Postfix sends them (Dovecot asks its anvil process for the
 address's penalty), and `no rip` (no penalty). Needs dovecot-core and taskset (util-linux), and for
 the saslauthd protocol sasl2-bin and root: it knows /etc/sasldb2 only, and gets an /etc of its own.
@@ -242,34 +242,40 @@ class SaslauthdCached(Saslauthd):
     options = ("-c",)
 
 
-def measure(server_class, binary, case, with_rip, options, cores):
-    """One run of saslatch-bench against a fresh server; its report."""
-    protocol, *load = CASES[case]
-    with tempfile.TemporaryDirectory(prefix="saslatch-compare-") as name:
-        folder = pathlib.Path(name)
+class Bench:
+    """One server that is up, and the load for it."""
+
+    def __init__(self, stack, server_class, binary, case, with_rip, options, cores):
+        protocol, *load = CASES[case]
+        self.name = server_class.name
+        folder = pathlib.Path(stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="saslatch-compare-")))
         folder.chmod(0o755)  # Dovecot's auth process is not root; the accounts are made up
         (folder / "users").write_text(
             "".join(f"user{i}@example.com:{{PLAIN}}secret-{i}\n" for i in range(ACCOUNTS)))
         (folder / "load").write_text(
             "".join(f"user{i}@example.com:secret-{i}\n" for i in range(ACCOUNTS)))
-        with server_class(binary, folder, protocol, cores[0]) as server:
-            command = ["taskset", "-c", str(cores[1]), str(options.build / "bin/saslatch-bench"),
-                       "--socket", server.socket, "--protocol", protocol, *load,
-                       "--users", str(folder / "load"), "--json"]
-            command += ["--rip", RIP] if with_rip else []
-            # Processes that a server starts with its first login are there before the clock runs.
-            subprocess.run(command + ["--count", "1000"], capture_output=True, timeout=120)
-            command += ["--duration", options.duration,
-                        "--server-pid", ",".join(map(str, server.pids()))]
-            with contextlib.ExitStack() as idle:
-                for _ in range(IDLE.get(case, 0)):
-                    one = idle.enter_context(socket.socket(socket.AF_UNIX))
-                    one.connect(server.socket)
-                run = subprocess.run(command, capture_output=True, text=True, timeout=600)
-    if run.returncode != 0:
-        raise SystemExit(f"{server_class.name}, {case}: exit {run.returncode}\n"
-                         f"{run.stdout}{run.stderr}")
-    return json.loads(run.stdout)
+        self.server = stack.enter_context(server_class(binary, folder, protocol, cores[0]))
+        self.command = ["taskset", "-c", str(cores[1]), str(options.build / "bin/saslatch-bench"),
+                        "--socket", self.server.socket, "--protocol", protocol, *load,
+                        "--users", str(folder / "load"), "--json"]
+        self.command += ["--rip", RIP] if with_rip else []
+        # Processes that a server starts with its first login are there before the clock runs.
+        self.load("--count", "1000")
+        for _ in range(IDLE.get(case, 0)):
+            stack.enter_context(socket.socket(socket.AF_UNIX)).connect(self.server.socket)
+
+    def load(self, *arguments):
+        run = subprocess.run([*self.command, *arguments], capture_output=True, text=True,
+                             timeout=600, check=False)
+        if run.returncode != 0:
+            raise SystemExit(f"{self.name}: exit {run.returncode}\n{run.stdout}{run.stderr}")
+        return json.loads(run.stdout)
+
+    def measure(self, duration):
+        """The report of saslatch-bench."""
+        return self.load("--duration", duration,
+                         "--server-pid", ",".join(map(str, self.server.pids())))
 
 
 FIGURES = {
@@ -280,6 +286,21 @@ FIGURES = {
 }
 
 
+RATIOS = [(figure, to) for figure in ("logins/CPU s", "logins/s") for to in ("peer", "floor")]
+
+
+def ratio(here, result, figure, to):
+    """The median of what each round gives: a machine that is slow for a while is so for all servers
+    of a round, and from one round to the next it may change by half."""
+    other = {"floor": "floor", "peer": "dovecot" if "dovecot" in here else "saslauthd"}[to]
+    if other not in here:
+        return None
+    read = FIGURES[figure]
+    pairs = [(read(mine), read(its)) for mine, its in zip(result["runs"], here[other]["runs"])]
+    return statistics.median(mine / its for mine, its in pairs) if all(
+        its for _, its in pairs) else None
+
+
 def table(results):
     """Markdown: one row a case and server, with its ratios to the peer (Dovecot, or saslauthd where
     that is the protocol) and to the floor, by CPU time and by the wall."""
@@ -288,13 +309,11 @@ def table(results):
     for case, rip in dict.fromkeys((r["case"], r["rip"]) for r in results):
         here = {r["server"]: r for r in results if (r["case"], r["rip"]) == (case, rip)}
         for server, result in here.items():
-            peer = "dovecot" if "dovecot" in here else "saslauthd"
-            ratios = [f"{result['median'][figure] / here[other]['median'][figure]:.2f}"
-                      if other in here and here[other]["median"][figure] else "–"
-                      for figure in ("logins/CPU s", "logins/s") for other in (peer, "floor")]
             figures = [f"{result['median'][name]:.{3 if 'ms' in name else 0}f}" for name in FIGURES]
+            ratios = [ratio(here, result, figure, to) for figure, to in RATIOS]
             lines.append("| " + " | ".join(
-                [case, "yes" if rip else "no", server, *figures, *ratios]) + " |")
+                [case, "yes" if rip else "no", server, *figures,
+                 *("–" if r is None else f"{r:.2f}" for r in ratios)]) + " |")
     return "\n".join(lines)
 
 
@@ -315,8 +334,8 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, default=root / "build/release",
                         help="the build folder with saslatch-bench and floor_server")
     parser.add_argument("--saslatchd", type=pathlib.Path, help="default: the one of --build")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--duration", default="5s")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--duration", default="400ms", help="of each server in each round")
     parser.add_argument("--only", nargs="+", choices=list(CASES), default=list(CASES))
     parser.add_argument("--json", type=pathlib.Path, help="also write all figures to this file")
     options = parser.parse_args()
@@ -349,12 +368,14 @@ def main():
         for with_rip in (True, False):
             here = [(s, b) for s, b in able if s.takes_rip or not with_rip]
             runs = {server.name: [] for server, _ in here}
-            for number in range(options.rounds):
-                for server, binary in here:
+            with contextlib.ExitStack() as stack:
+                benches = [Bench(stack, server, binary, case, with_rip, options, cores)
+                           for server, binary in here]
+                for number in range(options.rounds):
                     print(f"{case}, {'rip' if with_rip else 'no rip'}, round {number + 1} of "
-                          f"{options.rounds}: {server.name}", file=sys.stderr)
-                    runs[server.name].append(
-                        measure(server, binary, case, with_rip, options, cores))
+                          f"{options.rounds}", file=sys.stderr)
+                    for bench in benches[::-1 if number % 2 else 1]:
+                        runs[bench.name].append(bench.measure(options.duration))
             for name, reports in runs.items():
                 results.append({
                     "case": case, "rip": with_rip, "server": name, "runs": reports,
