@@ -1,5 +1,6 @@
 #include "daemon/environment.h"
 
+#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <new>
+#include <thread>
 #include <utility>
 
 #include "daemon/audit/no_log.h"
@@ -81,6 +83,15 @@ bool MemoryReserve::refill() {
   void* none = nullptr;
   if (!memory_put_by.compare_exchange_strong(none, memory)) std::free(memory);
   return true;
+}
+
+unsigned usable_cores() {
+  cpu_set_t mine;
+  // It fails where the kernel knows more cores than the set has room for.
+  if (sched_getaffinity(0, sizeof mine, &mine) == 0) {
+    return static_cast<unsigned>(std::max(1, CPU_COUNT(&mine)));
+  }
+  return std::max(1U, std::thread::hardware_concurrency());
 }
 
 uint64_t resident_memory_bytes() {

@@ -40,6 +40,11 @@ class MemoryReserve {
   const size_t bytes_;
 };
 
+// The cores that the calling thread may run on, at least 1: fewer than the machine has in a
+// container's cpuset, under AllowedCPUs= of systemd and under taskset(1). A thread for each core of
+// the machine would there only take turns with the others.
+unsigned usable_cores();
+
 // Of this process, as the kernel counts it; 0 where it does not say.
 uint64_t resident_memory_bytes();
 

@@ -45,7 +45,7 @@ constexpr std::chrono::seconds kHashMemoryKept(5);
 constexpr std::chrono::milliseconds kStopMargin(500);
 
 size_t threads_or_cores(unsigned configured) {
-  return configured != 0 ? configured : std::max(1U, std::thread::hardware_concurrency());
+  return configured != 0 ? configured : usable_cores();
 }
 
 std::string own_hostname() {

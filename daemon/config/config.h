@@ -27,8 +27,8 @@ struct DaemonConfig {
   std::string run_dir = "/run/saslatch";
   // Absent: "saslatch" if that user exists, else nobody is dropped to.
   std::optional<std::string> user;
-  unsigned threads = 0;                                               // 0: one per core
-  unsigned hash_threads = 0;                                          // 0: one per core
+  unsigned threads = 0;                                               // 0: one per core it may use
+  unsigned hash_threads = 0;                                          // likewise
   std::chrono::milliseconds verdict_cache = std::chrono::minutes(5);  // 0: none
   LogTarget log_target = LogTarget::kStderr;
   LogLevel log_level = LogLevel::kInfo;

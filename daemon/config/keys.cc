@@ -87,13 +87,13 @@ std::vector<Key<Config>> daemon_keys() {
       key<T>(
           "threads", as<unsigned>(number(0, kMostThreads)),
           [](auto& c) -> auto& { return c.daemon.threads; },
-          "Event loops; 0 is one for each core. A change takes a restart."),
+          "Event loops; 0 is one for each core that it may use (its cpuset). A change takes a "
+          "restart."),
       key<T>(
           "hash-threads", as<unsigned>(number(0, kMostThreads)),
           [](auto& c) -> auto& { return c.daemon.hash_threads; },
           "Threads for password hashing, and as many for blocking look-ups; 0 is one for each "
-          "core. "
-          "A change takes a restart."),
+          "core that it may use. A change takes a restart."),
       key<T>(
           "verdict-cache", duration(0ms, kDay),
           [](auto& c) -> auto& { return c.daemon.verdict_cache; },
