@@ -104,22 +104,27 @@ Decision Engine::Impl::decide(std::unique_ptr<Body>& body, bool account, Time no
   decision.familiar = body->device || body->familiar || body->account_familiar;
   decision.trusted = body->trusted;
   const size_t before = body->holds.size();
-  Refusal refusal;
-  switch (take(*body, account, now, waiter, refusal)) {
-    case Room::kFree:
-      break;
-    case Room::kRefused:
-      refuse(*body, account, std::move(refusal), now, decision);
-      if (decision.verdict == Verdict::kRefuse) return decision;
-      break;
-    case Room::kFull:
-      give_back(*body, before);
-      decision.verdict = Verdict::kWait;
-      return decision;
-    case Room::kOverload:
-      give_back(*body, before);
-      decision.verdict = Verdict::kOverload;
-      return decision;
+  try {
+    Refusal refusal;
+    switch (take(*body, account, now, waiter, refusal)) {
+      case Room::kFree:
+        break;
+      case Room::kRefused:
+        refuse(*body, account, std::move(refusal), now, decision);
+        if (decision.verdict == Verdict::kRefuse) return decision;
+        break;
+      case Room::kFull:
+        give_back(*body, before);
+        decision.verdict = Verdict::kWait;
+        return decision;
+      case Room::kOverload:
+        give_back(*body, before);
+        decision.verdict = Verdict::kOverload;
+        return decision;
+    }
+  } catch (const std::bad_alloc&) {
+    give_back(*body, before);
+    throw;
   }
   if (!account) decision.ticket.body_ = std::move(body);
   return decision;
@@ -167,18 +172,17 @@ Engine::Impl::Room Engine::Impl::take(Body& body, bool account, Time now,
     if (applies == 0 && !groups[i].of_account()) continue;
     const auto subject = subject_of(groups[i], body, account);
     if (!subject) continue;
-    Hold hold{*subject, account ? body.account_key : body.user_key, static_cast<uint16_t>(i),
-              account, applies};
-    if (applies == 0) {
-      body.holds.push_back(hold);
-      continue;
-    }
+    // In its place before it has a reservation: what memory ends in the middle of is given back.
+    Hold& hold = body.holds.emplace_back(Hold{*subject, account ? body.account_key : body.user_key,
+                                              static_cast<uint16_t>(i), account, applies});
+    if (applies == 0) continue;
     // A refusal further on goes before waiting here: look on, without reserving.
     const bool only_look = result != Room::kFree;
     const Room room = enter(body, hold, now, only_look, waiter, refusal);
+    if (room == Room::kFree && !only_look) continue;
+    body.holds.pop_back();
     if (room == Room::kRefused) return room;
     if (room != Room::kFree) result = room;
-    if (room == Room::kFree && !only_look) body.holds.push_back(hold);
   }
   return result;
 }
@@ -207,6 +211,7 @@ Engine::Impl::Room Engine::Impl::enter(Body& body, Hold& hold, Time now, bool on
     if (is_struck(here, body, hold, rule, now, refusal)) return Room::kRefused;
   }
   if (only_look) return Room::kFree;
+  uint64_t wanted = 0;
   for (size_t i = 0; i < group.rules.size(); ++i) {
     if ((hold.applies >> i & 1) == 0) continue;
     const CompiledRule& rule = config.rules[group.rules[i]];
@@ -219,13 +224,14 @@ Engine::Impl::Room Engine::Impl::enter(Body& body, Hold& hold, Time now, bool on
         if (config.observes()) break;  // changes no answer, so nobody waits
         return park(here, mix(hold.subject, rule.id), waiter);
     }
-    hold.held |= uint64_t{1} << i;
+    wanted |= uint64_t{1} << i;
   }
   for (size_t i = 0; i < group.rules.size(); ++i) {
-    if ((hold.held >> i & 1) == 0) continue;
+    if ((wanted >> i & 1) == 0) continue;
     const CompiledRule& rule = config.rules[group.rules[i]];
     here.pending.insert(mix(hold.subject, rule.id))
         .first->take(body.token_for(hold, rule.rule.count));
+    hold.held |= uint64_t{1} << i;
   }
   return Room::kFree;
 }
@@ -285,20 +291,22 @@ Engine::Impl::Need Engine::Impl::need_of(Stripe& here, const Body& body, const H
 }
 
 Engine::Impl::Room Engine::Impl::park(Stripe& here, uint64_t key, const WaiterSource& waiter) {
+  Pending* pending = here.pending.find(key);
+  Wakes parked;
+  parked.push_back(waiter ? waiter() : Waiter());
+  if (!pending->waiters) pending->waiters = std::make_unique<Wakes>();
   if (waiting_.fetch_add(1, std::memory_order_relaxed) >= kMaxWaiting) {
     waiting_.fetch_sub(1, std::memory_order_relaxed);
     return Room::kOverload;
   }
-  Pending* pending = here.pending.find(key);
-  if (!pending->waiters) pending->waiters = std::make_unique<std::vector<Waiter>>();
-  pending->waiters->push_back(waiter ? waiter() : Waiter());
+  pending->waiters->splice(pending->waiters->end(), parked);
   return Room::kFull;
 }
 
 // Gives one reservation up. Wakes as many as there is room for, and all when nothing is being
 // verified any more: of those woken some may be gone, and nobody may be left waiting for nothing.
 void Engine::Impl::release(Stripe& here, const Body& body, const Hold& hold,
-                           const CompiledRule& rule, Wakes& wakes) {
+                           const CompiledRule& rule, Wakes& wakes) noexcept {
   const uint64_t key = mix(hold.subject, rule.id);
   Pending* pending = here.pending.find(key);
   if (pending == nullptr) return;
@@ -310,23 +318,27 @@ void Engine::Impl::release(Stripe& here, const Body& body, const Hold& hold,
     const uint32_t used = verifying + (window != nullptr ? window->count(rule.shape) : 0);
     size_t many = rule.shape.limit > used ? rule.shape.limit - used : 0;
     if (verifying == 0 || many > waiters.size()) many = waiters.size();
-    const auto end = waiters.begin() + static_cast<std::ptrdiff_t>(many);
-    std::move(waiters.begin(), end, std::back_inserter(wakes));
-    waiters.erase(waiters.begin(), end);
+    const auto end = std::next(waiters.begin(), static_cast<std::ptrdiff_t>(many));
+    wakes.splice(wakes.end(), waiters, waiters.begin(), end);
     if (waiters.empty()) pending->waiters.reset();
   }
   if (verifying == 0) here.pending.erase(key);
 }
 
-void Engine::Impl::wake(Wakes& wakes) {
+void Engine::Impl::wake(Wakes& wakes) noexcept {
   if (wakes.empty()) return;
   waiting_.fetch_sub(wakes.size(), std::memory_order_relaxed);
-  for (const Waiter& waiter : wakes)
-    if (waiter) waiter();
+  for (const Waiter& waiter : wakes) {
+    try {
+      if (waiter) waiter();
+    } catch (const std::bad_alloc&) {
+      // He is answered when max-hold is over, at the latest.
+    }
+  }
   wakes.clear();
 }
 
-void Engine::Impl::give_back(Body& body, size_t from) {
+void Engine::Impl::give_back(Body& body, size_t from) noexcept {
   Wakes wakes;
   for (size_t i = from; i < body.holds.size(); ++i) {
     const Hold& hold = body.holds[i];
@@ -337,7 +349,7 @@ void Engine::Impl::give_back(Body& body, size_t from) {
     for (size_t r = 0; r < group.rules.size(); ++r)
       if (hold.held >> r & 1) release(here, body, hold, body.config->rules[group.rules[r]], wakes);
   }
-  body.holds.resize(from);
+  while (body.holds.size() > from) body.holds.pop_back();
   wake(wakes);
 }
 

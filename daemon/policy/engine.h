@@ -116,6 +116,9 @@ struct Settled {
   std::vector<NewLock> locks;  // empty in observe mode
   uint64_t journalled = 0;     // as in Hit: of a lock set, or the network made familiar
   SharedSettlement shared;     // what other hosts must be told, if anything
+  // Memory ended before all of it was counted. To be answered as our own trouble, whatever the
+  // credential was: nobody learns from a guess that is not counted.
+  bool is_short = false;
 };
 
 struct LockInfo {
@@ -195,7 +198,7 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   // Decides an attempt and, with kAllow, counts it in advance, so that parallel attempts cannot
-  // pass a limit together.
+  // pass a limit together. Throws std::bad_alloc, as admit_account() does, with nothing counted.
   [[nodiscard]] Decision reserve(const AttemptFacts& facts, Time now, const WaiterSource& waiter);
 
   // A passdb maps the name sent to the account `account`: counts the attempt there too. kAllow and
@@ -206,9 +209,11 @@ class Engine {
                                        const WaiterSource& waiter);
 
   // The attempt is verified; the ticket is over. Call it for a cancelled attempt too. An empty
-  // ticket settles nothing. `recognised` names a credential that is no guess (a revoked code, an
-  // old password), which makes its repetitions known where the mechanism shows no password.
-  Settled settle(Ticket ticket, Outcome outcome, Time now, std::string_view recognised = {});
+  // ticket settles nothing. Needs memory to count, but throws nothing where there is none.
+  // `recognised` names a credential that is no guess (a revoked code, an old password), which makes
+  // its repetitions known where the mechanism shows no password.
+  Settled settle(Ticket ticket, Outcome outcome, Time now,
+                 std::string_view recognised = {}) noexcept;
 
   // Counting together with other hosts, which all have the same keys: share() once, before the
   // first attempt; `random` is not kept. Whatever they answer or do not answer, the limits of this

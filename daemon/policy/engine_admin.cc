@@ -64,6 +64,7 @@ uint64_t Engine::Impl::add_lock(const Subject& subject, Duration lasts, std::str
   const auto subject_key = key_of(subject);
   if (!subject_key) return 0;
   uint64_t number = 0;
+  std::string text = subject.to_string();
   {
     Stripe& here = stripe(*subject_key);
     const std::lock_guard guard(here.mutex);
@@ -74,10 +75,10 @@ uint64_t Engine::Impl::add_lock(const Subject& subject, Duration lasts, std::str
     lock.by = subject.by;
     lock.level = 1;
     lock.lasts = lasts;
-    describe(lock, subject.to_string(), std::move(reason));
+    describe(lock, std::move(text), std::move(reason));
     note_by_hand(subject);
     if (is_new) locks_by_hand_.fetch_add(1, std::memory_order_release);
-    number = lock.journalled = append(record_of(lock));
+    number = lock.journalled = append(lock);
   }
   make_room(*subject_key, now);
   return number;
@@ -342,7 +343,8 @@ Decision Engine::admit_account(Ticket& ticket, std::string_view account, Time no
   if (!ticket) return {};
   return impl_->admit_account(ticket, account, now, waiter);
 }
-Settled Engine::settle(Ticket ticket, Outcome outcome, Time now, std::string_view recognised) {
+Settled Engine::settle(Ticket ticket, Outcome outcome, Time now,
+                       std::string_view recognised) noexcept {
   if (ticket && !recognised.empty()) impl_->recognise(*ticket.body_, recognised);
   return ticket ? impl_->settle(*ticket.body_, outcome, now) : Settled{};
 }

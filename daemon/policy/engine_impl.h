@@ -4,8 +4,10 @@
 #include <array>
 #include <atomic>
 #include <boost/container/small_vector.hpp>
+#include <list>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <string>
 #include <vector>
@@ -103,7 +105,7 @@ inline bool is_remembered(const Repeat& repeat, Time now) {
 class Engine::Impl {
  public:
   using Body = Ticket::Body;
-  using Wakes = std::vector<Waiter>;
+  using Wakes = std::list<Waiter>;
 
   Impl(Settings settings, const HashKey& key, Random& random, Journal* journal);
 
@@ -112,10 +114,10 @@ class Engine::Impl {
   Decision admit_account(Ticket& ticket, std::string_view account, Time now,
                          const WaiterSource& waiter);
   // Gives back the reservations of body.holds[from] and later, and forgets these.
-  void give_back(Body& body, size_t from = 0);
+  void give_back(Body& body, size_t from = 0) noexcept;
 
   // engine_settle.cc
-  Settled settle(Body& body, Outcome outcome, Time now);
+  Settled settle(Body& body, Outcome outcome, Time now) noexcept;
   // The credential is one that is known: its repetitions are.
   void recognise(Body& body, std::string_view credential) const;
 
@@ -175,8 +177,8 @@ class Engine::Impl {
                Time now);
   Room park(Stripe& stripe, uint64_t key, const WaiterSource& waiter);
   void release(Stripe& stripe, const Body& body, const Hold& hold, const CompiledRule& rule,
-               Wakes& wakes);
-  void wake(Wakes& wakes);
+               Wakes& wakes) noexcept;
+  void wake(Wakes& wakes) noexcept;
 
   // engine_subjects.cc
   uint32_t tag_of(const std::optional<Network>& network) const;
@@ -186,11 +188,11 @@ class Engine::Impl {
   bool is_familiar(const Stripe& stripe, uint64_t user_key, const std::optional<Network>& network,
                    const Settings& settings, Time now) const;
   void remember(Stripe& stripe, const Body& body, Time now, const char* outcome,
-                const std::string& rule) const;
+                const std::string& rule) const noexcept;
 
   // engine_settle.cc
   void settle_hold(Body& body, const Hold& hold, Outcome outcome, Time now, Settled& settled,
-                   Wakes& wakes);
+                   Wakes& wakes) noexcept;
   bool note_repeat(Stripe& stripe, const Body& body, const Hold& hold, Time now);
   void delay(const Body& body, const Hold& hold, const CompiledRule& rule, const Window& window,
              Time now, Settled& settled) const;
@@ -202,6 +204,8 @@ class Engine::Impl {
   void trip(Stripe& stripe, const Body& body, const Hold& hold, const CompiledRule& rule, Time now,
             Settled& settled);
   uint64_t make_familiar(Stripe& stripe, uint64_t user_key, const Body& body, Time now);
+  static void insert_place(Stripe& stripe, Familiar& account, size_t before,
+                           const Familiar::Place& place);
 
   // engine_shared.cc
   static SharedRule shared_shape(const CompiledRule& compiled);
@@ -214,13 +218,14 @@ class Engine::Impl {
   bool advance(Window& window, const CompiledRule& rule, Time now);
   bool is_stored(const Stripe& stripe, const Window& window) const;
   Window* window_for(Stripe& stripe, const Compiled& config, uint16_t rule, uint64_t subject);
-  void touch(Stripe& stripe, Window& window);
-  void erase_window(Stripe& stripe, uint64_t key);
+  bool note_changed(Stripe& stripe, uint64_t key) noexcept;
+  void touch(Stripe& stripe, Window& window) noexcept;
+  void erase_window(Stripe& stripe, uint64_t key) noexcept;
   Lock& lock_for(Stripe& stripe, uint64_t key, Time until);
-  void describe(Lock& lock, std::string subject, std::string reason);
-  void erase_lock(Stripe& stripe, uint64_t key);
-  void erase_place(Stripe& stripe, Familiar& account, size_t place);
-  void make_room(uint64_t near, Time now);
+  void describe(Lock& lock, std::string subject, std::string reason) noexcept;
+  void erase_lock(Stripe& stripe, uint64_t key) noexcept;
+  void erase_place(Stripe& stripe, Familiar& account, size_t place) noexcept;
+  void make_room(uint64_t near, Time now) noexcept;
   bool evict_window(uint64_t near, Time now);
   bool evict_repeat(uint64_t near);
   bool evict_familiar(uint64_t near);
@@ -235,7 +240,10 @@ class Engine::Impl {
   static LockRecord record_of(const Lock& lock);
   // A password's key is made from its fingerprint, which is never stored (DESIGN 6.9).
   static bool is_stored(const Lock& lock) { return !lock.shadow && lock.by != By::kPassword; }
-  uint64_t append(const Change& change) { return journal_ ? journal_->append(change) : 0; }
+  // To the journal, which is told at least that there is something where memory does not suffice
+  // to tell what.
+  uint64_t append(const Change& change) noexcept;
+  uint64_t append(const Lock& lock) noexcept;
 
   // engine_admin.cc
   struct Candidate {

@@ -116,11 +116,13 @@ bool Engine::Impl::restore_lock(const LockRecord& record, Time now) {
   const Time until = std::min<Time>(record.until, now + record.lasts);
   if (now >= until + (by_hand ? Duration(0) : kGrowthMemory)) return false;
   const bool is_new = here.locks.find(record.key) == nullptr;
+  std::string text = record.subject;
+  std::string reason = record.reason;
   Lock& lock = lock_for(here, record.key, until);
   lock.rule_id = record.rule_id;
   lock.lasts = record.lasts;
   lock.level = std::max(record.level, 1u);
-  describe(lock, record.subject, record.reason);
+  describe(lock, std::move(text), std::move(reason));
   if (!by_hand) {
     lock.by = here.config->rules[*index].rule.by;
     return true;
@@ -151,7 +153,8 @@ bool Engine::Impl::restore_familiar(const FamiliarRecord& record, Time now) {
   }
   const auto behind = std::find_if(places.begin(), places.end(),
                                    [&](const Familiar::Place& place) { return place.last > at; });
-  places.insert(behind, {record.network, at, at});
+  insert_place(here, account, static_cast<size_t>(behind - places.begin()),
+               {record.network, at, at});
   familiar_.fetch_add(1, std::memory_order_relaxed);
   while (places.size() > settings.familiar_max) erase_place(here, account, 0);
   return true;
@@ -196,6 +199,7 @@ bool Engine::Impl::restore(const CounterRecord& record, Time now) {
 void Engine::Impl::touch_counters() {
   for (uint64_t i = 0; i <= stripe_mask_; ++i) {
     const std::lock_guard guard(stripes_[i].mutex);
+    stripes_[i].changed.reserve(stripes_[i].changed.size() + stripes_[i].windows.size());
     for (size_t w = 0; w < stripes_[i].windows.size(); ++w)
       touch(stripes_[i], stripes_[i].windows.at(w));
   }
@@ -221,6 +225,24 @@ std::vector<CounterRecord> Engine::Impl::take_changed_counters() {
     here.changed.shrink_to_fit();
   }
   return records;
+}
+
+uint64_t Engine::Impl::append(const Change& change) noexcept {
+  if (journal_ == nullptr) return 0;
+  try {
+    return journal_->append(change);
+  } catch (const std::bad_alloc&) {
+    return journal_->append_unsaid();
+  }
+}
+
+uint64_t Engine::Impl::append(const Lock& lock) noexcept {
+  if (journal_ == nullptr) return 0;
+  try {
+    return journal_->append(record_of(lock));
+  } catch (const std::bad_alloc&) {
+    return journal_->append_unsaid();
+  }
 }
 
 LockRecord Engine::Impl::record_of(const Lock& lock) {

@@ -27,6 +27,17 @@ const char* word_for(Outcome outcome) {
   return "temporary";
 }
 
+// False: memory ended in it.
+template <typename Work>
+bool has_memory_for(const Work& work) noexcept {
+  try {
+    work();
+    return true;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+}
+
 Duration lasts_at(const Rule& rule, uint32_t level) {
   if (!rule.growing) return rule.lasts;
   const double cap = static_cast<double>(rule.growing->cap.count());
@@ -56,11 +67,12 @@ void Engine::Impl::recognise(Body& body, std::string_view credential) const {
   body.recognised = keyed_hash(fingerprint_key_, 1, credential) >> 16;
 }
 
-Settled Engine::Impl::settle(Body& body, Outcome outcome, Time now) {
+// Nothing of it throws: what there is no memory for is left out, and no reservation stays behind.
+Settled Engine::Impl::settle(Body& body, Outcome outcome, Time now) noexcept {
   Settled settled;
   if (body.counted) {
     settled.hold = body.delayed;
-    settled.would = body.delay;
+    settled.would = std::move(body.delay);
   }
   Wakes wakes;
   for (const Hold& hold : body.holds) settle_hold(body, hold, outcome, now, settled, wakes);
@@ -74,15 +86,19 @@ Settled Engine::Impl::settle(Body& body, Outcome outcome, Time now) {
   if (is_familiar_now && body.account_key != 0) {
     Stripe& theirs = stripe(body.account_key);
     const std::lock_guard guard(theirs.mutex);
-    settled.journalled =
-        std::max(settled.journalled, make_familiar(theirs, body.account_key, body, now));
+    has_memory_for([&] {
+      settled.journalled =
+          std::max(settled.journalled, make_familiar(theirs, body.account_key, body, now));
+    });
   }
   {
     Stripe& mine = stripe(body.user_key);
     const std::lock_guard guard(mine.mutex);
     if (is_familiar_now)
-      settled.journalled =
-          std::max(settled.journalled, make_familiar(mine, body.user_key, body, now));
+      has_memory_for([&] {
+        settled.journalled =
+            std::max(settled.journalled, make_familiar(mine, body.user_key, body, now));
+      });
     remember(mine, body, now, word_for(outcome), {});
   }
   wake(wakes);
@@ -91,33 +107,35 @@ Settled Engine::Impl::settle(Body& body, Outcome outcome, Time now) {
     settled.hold = Duration(0);
   else
     settled.delayed = std::exchange(settled.would, std::nullopt);
-  if (body.account_would) settled.would = body.account_would;
+  if (body.account_would) settled.would = std::move(body.account_would);
   return settled;
 }
 
 void Engine::Impl::settle_hold(Body& body, const Hold& hold, Outcome outcome, Time now,
-                               Settled& settled, Wakes& wakes) {
+                               Settled& settled, Wakes& wakes) noexcept {
   const Compiled& config = *body.config;
   const Group& group = config.groups[hold.group];
   const bool failed = outcome == Outcome::kBadCredential || outcome == Outcome::kUnknownUser;
   Stripe& here = stripe(hold.subject);
   const std::lock_guard guard(here.mutex);
   // What another host has met is a repetition here too; noted all the same.
-  const bool known = failed && group.remembers && note_repeat(here, body, hold, now);
+  bool known = false;
+  const auto note = [&settled](const auto& what) { settled.is_short |= !has_memory_for(what); };
+  if (failed && group.remembers) note([&] { known = note_repeat(here, body, hold, now); });
   const bool repeat = known || (failed && hold.repeated);
   settled.repeat |= repeat;
-  if (body.serial != 0) settle_shared(body, hold, outcome, repeat, settled);
+  if (body.serial != 0) note([&] { settle_shared(body, hold, outcome, repeat, settled); });
   for (size_t i = 0; i < group.rules.size(); ++i) {
     if ((hold.applies >> i & 1) == 0) continue;
     const CompiledRule& rule = config.rules[group.rules[i]];
     const bool ignored = repeat && ignores_repetitions(rule.rule.count);
     if (is_event(rule.rule.count, outcome) && !ignored)
-      count_event(here, body, hold, group.rules[i], now, settled);
+      note([&] { count_event(here, body, hold, group.rules[i], now, settled); });
     if (hold.held >> i & 1) release(here, body, hold, rule, wakes);
     if (rule.rule.then != Then::kDelay) continue;
     Window* window = here.windows.find(mix(hold.subject, rule.id));
     if (window != nullptr && advance(*window, rule, now))
-      delay(body, hold, rule, *window, now, settled);
+      note([&] { delay(body, hold, rule, *window, now, settled); });
   }
   if (outcome == Outcome::kSuccess && group.of_account()) give_back_failures(here, body, hold, now);
 }
@@ -155,12 +173,17 @@ void Engine::Impl::count_event(Stripe& here, const Body& body, const Hold& hold,
   advance(*window, rule, now);
   const size_t before = window->weight();
   const uint32_t member = is_distinct(rule.rule.count) ? body.member_for(rule.rule.count) : 0;
-  window->add(rule.shape, now, member, body.tag);
+  try {
+    window->add(rule.shape, now, member, body.tag);
+  } catch (const std::bad_alloc&) {
+    if (window->empty()) erase_window(here, window->key);
+    throw;
+  }
   windows_.fetch_add(window->weight() - before, std::memory_order_relaxed);
   touch(here, *window);
   if (rule.rule.then != Then::kLock || window->count(rule.shape) < rule.shape.limit) return;
-  erase_window(here, window->key);
   trip(here, body, hold, rule, now, settled);
+  erase_window(here, window->key);  // not before there is a lock in its place
 }
 
 void Engine::Impl::delay(const Body& body, const Hold& hold, const CompiledRule& rule,
@@ -191,7 +214,7 @@ void Engine::Impl::trip(Stripe& here, const Body& body, const Hold& hold, const 
     if (observes) return;
     settled.locks.push_back({rule.rule.name, lock.subject, lock.until, level});
     if (!is_stored(lock)) return;
-    lock.journalled = append(record_of(lock));
+    lock.journalled = append(lock);
   } catch (const std::bad_alloc&) {
     // It is in force, so that nobody may be told of it before it is on disk.
     if (observes || journal_ == nullptr) return;
@@ -231,7 +254,7 @@ uint64_t Engine::Impl::make_familiar(Stripe& here, uint64_t user_key, const Body
   });
   const bool is_new = place == places.end();
   if (is_new) {
-    places.push_back({body.network, now, now, 0});
+    insert_place(here, account, places.size(), {body.network, now, now, 0});
     familiar_.fetch_add(1, std::memory_order_relaxed);
   } else {
     std::rotate(place, place + 1, places.end());
@@ -246,6 +269,17 @@ uint64_t Engine::Impl::make_familiar(Stripe& here, uint64_t user_key, const Body
   const uint64_t number = newest.number;
   while (places.size() > settings.familiar_max) erase_place(here, account, 0);
   return number;
+}
+
+// Nobody is known without a place, so that a new account goes again where memory ends here.
+void Engine::Impl::insert_place(Stripe& here, Familiar& account, size_t before,
+                                const Familiar::Place& place) {
+  try {
+    account.places.insert(account.places.begin() + static_cast<std::ptrdiff_t>(before), place);
+  } catch (const std::bad_alloc&) {
+    if (account.places.empty()) here.familiar.erase(account.key);
+    throw;
+  }
 }
 
 }  // namespace saslatch::policy

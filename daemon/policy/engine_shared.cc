@@ -177,7 +177,7 @@ std::optional<NewLock> Engine::Impl::learn(const Change& change, Time now) {
   {
     const std::lock_guard guard(here.mutex);
     if (Lock* known = here.locks.find(lock.key)) {
-      if (is_stored(*known)) known->journalled = append(record_of(*known));
+      if (is_stored(*known)) known->journalled = append(*known);
       const auto index = here.config->index_of(lock.rule_id);
       if (is_new && index)
         found = NewLock{here.config->rules[*index].rule.name, known->subject, known->until,

@@ -74,17 +74,27 @@ Window* Engine::Impl::window_for(Stripe& here, const Compiled& config, uint16_t 
   return window;
 }
 
-void Engine::Impl::touch(Stripe& here, Window& window) {
-  if (window.changed || !is_stored(here, window)) return;
-  window.changed = true;
-  here.changed.push_back(window.key);
+// False: there is no memory to note it, and all counters will be written instead.
+bool Engine::Impl::note_changed(Stripe& here, uint64_t key) noexcept {
+  try {
+    here.changed.push_back(key);
+    return true;
+  } catch (const std::bad_alloc&) {
+    (void)journal_->append_unsaid();
+    return false;
+  }
 }
 
-void Engine::Impl::erase_window(Stripe& here, uint64_t key) {
+void Engine::Impl::touch(Stripe& here, Window& window) noexcept {
+  if (window.changed || !is_stored(here, window)) return;
+  window.changed = note_changed(here, window.key);
+}
+
+void Engine::Impl::erase_window(Stripe& here, uint64_t key) noexcept {
   const Window* window = here.windows.find(key);
   if (window == nullptr) return;
   windows_.fetch_sub(window->weight(), std::memory_order_relaxed);
-  if (!window->changed && is_stored(here, *window)) here.changed.push_back(key);
+  if (!window->changed && is_stored(here, *window)) (void)note_changed(here, key);
   here.windows.erase(key);
 }
 
@@ -97,14 +107,14 @@ Lock& Engine::Impl::lock_for(Stripe& here, uint64_t key, Time until) {
   return *lock;
 }
 
-void Engine::Impl::describe(Lock& lock, std::string subject, std::string reason) {
+void Engine::Impl::describe(Lock& lock, std::string subject, std::string reason) noexcept {
   const size_t before = lock.weight();
   lock.subject = std::move(subject);
   lock.reason = std::move(reason);
   locks_.fetch_add(lock.weight() - before, std::memory_order_relaxed);
 }
 
-void Engine::Impl::erase_lock(Stripe& here, uint64_t key) {
+void Engine::Impl::erase_lock(Stripe& here, uint64_t key) noexcept {
   const Lock* lock = here.locks.find(key);
   if (lock == nullptr) return;
   locks_.fetch_sub(lock->weight(), std::memory_order_relaxed);
@@ -113,7 +123,7 @@ void Engine::Impl::erase_lock(Stripe& here, uint64_t key) {
   here.locks.erase(key);
 }
 
-void Engine::Impl::erase_place(Stripe& here, Familiar& account, size_t place) {
+void Engine::Impl::erase_place(Stripe& here, Familiar& account, size_t place) noexcept {
   append(FamiliarDropped{account.key, account.places[place].network});
   account.places.erase(account.places.begin() + static_cast<std::ptrdiff_t>(place));
   familiar_.fetch_sub(1, std::memory_order_relaxed);
@@ -122,7 +132,7 @@ void Engine::Impl::erase_place(Stripe& here, Familiar& account, size_t place) {
 
 // Brings the tables back inside max-subjects. A kind that has more than its share gives first, so
 // that neither a flood of guesses can drive out the owners' networks nor these the counters.
-void Engine::Impl::make_room(uint64_t near, Time now) {
+void Engine::Impl::make_room(uint64_t near, Time now) noexcept {
   const size_t max = max_subjects_.load(std::memory_order_relaxed);
   for (;;) {
     const size_t windows = windows_, repeats = repeats_, locks = locks_, familiar = familiar_;

@@ -116,12 +116,21 @@ bool Engine::Impl::is_familiar(const Stripe& here, uint64_t user_key,
                      });
 }
 
+// History decides nothing: what there is no memory for is missing in it.
 void Engine::Impl::remember(Stripe& here, const Body& body, Time now, const char* outcome,
-                            const std::string& rule) const {
-  if (here.past.size() < past_per_stripe_) {
-    here.past.emplace_back();
-    here.next_past = here.past.size() - 1;
+                            const std::string& rule) const noexcept {
+  const bool is_filled = here.past.size() == past_per_stripe_;
+  try {
+    if (!is_filled) here.past.emplace_back();
+    Past& next = is_filled ? here.past[here.next_past] : here.past.back();
+    next.user.reserve(body.user.size());
+    next.rule.reserve(rule.size());
+  } catch (const std::bad_alloc&) {
+    if (!is_filled && !here.past.empty() && here.past.back().outcome[0] == '\0')
+      here.past.pop_back();
+    return;
   }
+  if (!is_filled) here.next_past = here.past.size() - 1;
   Past& past = here.past[here.next_past];
   here.next_past = (here.next_past + 1) % past_per_stripe_;
   past.at = now;

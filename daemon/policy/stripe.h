@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -33,7 +34,7 @@ struct Pending {
   uint64_t key = 0;
   Token first;  // most subjects have one at a time, which then needs no memory of its own
   std::vector<Token> more;
-  std::unique_ptr<std::vector<Waiter>> waiters;
+  std::unique_ptr<std::list<Waiter>> waiters;  // a list: waking them needs no memory
 
   explicit Pending(uint64_t table_key) : key(table_key) {}
   [[nodiscard]] uint32_t distinct() const {
@@ -45,6 +46,7 @@ struct Pending {
         std::find_if(more.begin(), more.end(), [&](const Token& token) { return token.id == id; });
     return it == more.end() ? nullptr : &*it;
   }
+  // Throws std::bad_alloc, with nothing taken; never where nothing was held.
   void take(uint64_t id) {
     if (Token* token = find(id)) {
       ++token->holders;

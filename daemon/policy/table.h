@@ -11,7 +11,8 @@ namespace saslatch::policy {
 // A hash table of entries with a member `uint64_t key`, whose values are spread already (keyed
 // hashes). The entries lie dense in a vector, so that eviction can sample and a sweep can walk
 // them; the index of eight bytes a slot is all that a look-up of an absent key touches. Pointers
-// are good until the next insertion or erasure. Not thread-safe.
+// are good until the next insertion or erasure. Not thread-safe. Where memory ends, insert() throws
+// and has changed nothing; nothing else needs any.
 template <typename Entry>
 class Table {
  public:
@@ -44,7 +45,7 @@ class Table {
     return {&entries_.back(), true};
   }
 
-  bool erase(uint64_t key) {
+  bool erase(uint64_t key) noexcept {
     const size_t slot = slot_of(key);
     if (slot == kNone) return false;
     const uint32_t position = index_[slot].position;
@@ -110,7 +111,7 @@ class Table {
     entries_.shrink_to_fit();
     size_t slots = 8;
     while ((entries_.size() + 1) * 2 > slots) slots *= 2;
-    rehash(slots);
+    if (slots < index_.size()) rehash(slots);  // which needs no memory then
   }
 
   std::vector<Entry> entries_;

@@ -424,6 +424,10 @@ void Attempt::on_checked(passdb::CheckResult&& result) {
     const policy::Settled settled = settle(
         counted, now, result.spent ? decided.why + '\0' + decided.credential : std::string());
     decided.repeat = settled.repeat;
+    if (settled.is_short && counted != policy::Outcome::kOurTrouble) {
+      is(AuthOutcome::kTemporary, AuthCause::kOverload);
+      answer.kind = AnswerKind::kTemporary;
+    }
     if (!decided.would) note_would(decided, settled.would);
     journalled = std::max(journalled, settled.journalled);
     if (decided.outcome == AuthOutcome::kFail) {
