@@ -77,10 +77,11 @@ void Acceptor::stop() {
 }
 
 void Acceptor::wait() {
-  fd_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
-                 [self = shared_from_this()](const boost::system::error_code& error) {
-                   if (!error && !self->stopped_) self->on_readable();
-                 });
+  fd_.async_wait(
+      Descriptor::wait_read,
+      InMemory(wait_memory_, [self = shared_from_this()](const boost::system::error_code& error) {
+        if (!error && !self->stopped_) self->on_readable();
+      }));
 }
 
 void Acceptor::on_readable() {
@@ -137,10 +138,16 @@ void Acceptor::pause(int reason) {
 }
 
 void Acceptor::retry_later() {
-  retry_.expires_after(kRetry);
-  retry_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
-    if (!error && !self->stopped_) self->on_readable();
-  });
+  try {
+    retry_.expires_after(kRetry);
+    retry_.async_wait(InMemory(retry_memory_,
+                               [self = shared_from_this()](const boost::system::error_code& error) {
+                                 if (!error && !self->stopped_) self->on_readable();
+                               }));
+  } catch (const std::bad_alloc&) {
+    // The loop's queue of timers cannot grow. Whoever waits for us wakes us without a pause then.
+    wait();
+  }
 }
 
 }  // namespace saslatch::net

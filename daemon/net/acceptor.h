@@ -4,14 +4,17 @@
 #include <sys/resource.h>
 
 #include <atomic>
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/basic_waitable_timer.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/basic_stream_descriptor.hpp>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 
 #include "daemon/audit/log.h"
+#include "daemon/net/handler_memory.h"
 #include "daemon/net/listening_socket.h"
 #include "daemon/session/session.h"
 
@@ -40,8 +43,8 @@ using SessionFactory =
 // Accepts from one listening socket on one event loop. Every loop has its own acceptor on a
 // duplicate of the same descriptor, so that whichever loop is idle takes the next client. When no
 // descriptor is left, but for the few that the daemon itself needs, it pauses, logs that once, and
-// goes on as soon as one is free again; the clients wait in the kernel's queue meanwhile. Lives on
-// its loop.
+// goes on as soon as one is free again; the clients wait in the kernel's queue meanwhile. Whom
+// there is no memory for is let go, and waiting for the next one needs none. Lives on its loop.
 class Acceptor : public std::enable_shared_from_this<Acceptor> {
  public:
   // `loop` and `log` outlive this object. `paused` is shared by the acceptors of one listener, so
@@ -57,6 +60,11 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
 
  private:
   enum class More { kWaiting, kNone, kFailed };
+  // With the executor's own type, which no copy allocates.
+  using Executor = boost::asio::io_context::executor_type;
+  using Descriptor = boost::asio::posix::basic_stream_descriptor<Executor>;
+  using Timer = boost::asio::basic_waitable_timer<
+      std::chrono::steady_clock, boost::asio::wait_traits<std::chrono::steady_clock>, Executor>;
 
   void wait();
   void on_readable();
@@ -70,8 +78,10 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
   Log& log_;
   std::string listener_;
   SessionFactory make_;
-  boost::asio::posix::stream_descriptor fd_;
-  boost::asio::steady_timer retry_;
+  HandlerMemory wait_memory_;   // before what waits with it
+  HandlerMemory retry_memory_;  // likewise
+  Descriptor fd_;
+  Timer retry_;
   std::shared_ptr<std::atomic<bool>> paused_;
   bool stopped_ = false;
 };

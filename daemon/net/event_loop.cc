@@ -71,13 +71,20 @@ void EventLoop::adopt(FileDescriptor fd, int family, const SessionFactory& make)
   static std::atomic<uint32_t> next_number{1};
   const uint32_t number = next_number.fetch_add(1, std::memory_order_relaxed);
   if (stopping_) return;
-  boost::system::error_code error;
-  Connection::Socket socket(context_);
-  socket.assign(boost::asio::generic::stream_protocol(family, 0), fd.get(), error);
-  if (error) return;
-  const int native = fd.release();
-  auto connection = std::make_shared<Connection>(*this, std::move(socket), number);
-  connections_.emplace(number, connection);
+  int native = -1;
+  std::shared_ptr<Connection> connection;
+  try {
+    boost::system::error_code error;
+    Connection::Socket socket(context_);
+    socket.assign(boost::asio::generic::stream_protocol(family, 0), fd.get(), error);
+    if (error) return;
+    native = fd.release();
+    connection = std::make_shared<Connection>(*this, std::move(socket), number);
+    connections_.emplace(number, connection);
+  } catch (const std::bad_alloc&) {
+    note_out_of_memory();
+    throw;
+  }
   metrics_.connections.add(1);
   metrics_.connections_accepted.add();
   try {

@@ -4,15 +4,21 @@
 #include <pthread.h>
 
 #include <boost/asio/post.hpp>
+#include <chrono>
 #include <csignal>
+#include <exception>
 #include <map>
 #include <mutex>
+#include <new>
 #include <system_error>
 #include <thread>
 #include <utility>
 
 namespace saslatch::net {
 namespace {
+
+// How soon a look-up that lacked memory is made again.
+constexpr std::chrono::milliseconds kTryAgain(100);
 
 NameLookup::Answer look_up(const std::string& host, const std::string& port) {
   addrinfo hints{};
@@ -68,20 +74,30 @@ void NameLookup::ask(const std::string& host, const std::string& port, Taker tak
     const auto takers = shared->waiting.extract(key);
     for (const Taker& take : takers.mapped()) take(answer);
   };
-  const auto work = [shared = shared_, key, answered] {
+  const auto try_once = [shared = shared_, key, answered] {
     Answer answer = look_up(key.first, key.second);
     const std::lock_guard lock(shared->mutex);
     if (shared->context == nullptr) return;
     boost::asio::post(*shared->context,
                       [answered, answer = std::move(answer)] { answered(answer); });
   };
+  const auto work = [try_once] {
+    for (;;) {
+      try {
+        return try_once();
+      } catch (const std::bad_alloc&) {
+        std::this_thread::sleep_for(kTryAgain);  // somebody waits for it, and nobody else asks
+      }
+    }
+  };
   sigset_t all, before;  // signals belong to the main thread
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   try {
+    shared_->waiting[key].push_back(taker);
     std::thread(work).detach();
-    shared_->waiting[key].push_back(std::move(taker));
-  } catch (const std::system_error&) {
+  } catch (const std::exception&) {
+    shared_->waiting.erase(key);
     refuse("no thread is left to look the name up");
   }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);

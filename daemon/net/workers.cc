@@ -64,7 +64,7 @@ void WorkerPool::submit(std::unique_ptr<QueuedCheck> check) {
     figures_.waiting.set(static_cast<int64_t>(queue_.size()));
   }
   wake_.notify_one();
-  if (displaced) displaced->overload();
+  if (displaced) overload(*displaced);
 }
 
 void WorkerPool::set_max_hold(std::chrono::milliseconds max_hold) {

@@ -7,7 +7,9 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -47,6 +49,8 @@ struct JobEnd {
 //  - More than kQueuedPerConnection waiting jobs a connection: the newest fails at once.
 //  - After a connect that failed, jobs fail at once until the Backoff is over. The first thread
 //    tries again by itself then, so that a server that is back is found without anybody's login.
+//  - Where memory ends in a job, it is not answered: who submitted it has a clock. The thread goes
+//    on. In a connect, that has failed.
 //  - A connection that was idle may have been closed by a restarted server: the job then runs once
 //    more, on a new one.
 //
@@ -76,7 +80,8 @@ class ConnectionPool {
     start_thread();
   }
 
-  // `job` ends on a thread of the pool, or fails before this returns.
+  // `job` ends on a thread of the pool, or fails before this returns. Throws std::bad_alloc, with
+  // nothing taken.
   void submit(Job job) {
     std::string refusal;
     {
@@ -91,6 +96,11 @@ class ConnectionPool {
       } else {
         queue_.push_back({std::move(job), now + settings_.answer});
         if (idle_ < queue_.size()) start_thread();
+        if (threads_.empty()) {
+          job = std::move(queue_.back().job);
+          queue_.pop_back();
+          refusal = "no thread can be started for it";
+        }
       }
     }
     if (!refusal.empty()) return job.fail(std::move(refusal));
@@ -127,21 +137,24 @@ class ConnectionPool {
   void start_thread() {
     if (stopping_ || threads_.size() >= settings_.connections) return;
     const bool is_first = threads_.empty();
-    threads_.emplace_back([this, is_first] { work(is_first); });
+    try {
+      threads_.emplace_back([this, is_first] { work(is_first); });
+    } catch (const std::bad_alloc&) {
+    } catch (const std::system_error&) {
+      // Those that run serve what waits; without any it is refused.
+    }
   }
 
   void work(bool is_first) {
     std::unique_ptr<Connection> connection;
     Lock lock(mutex_);
     while (!stopping_) {
-      if (!queue_.empty() && may_serve(connection)) {
-        Waiting next = std::move(queue_.front());
-        queue_.pop_front();
-        serve(lock, connection, std::move(next));
-      } else if (is_first && !connection && backoff_.is_over(waiter_.now())) {
-        (void)connect(lock, connection, waiter_.now() + settings_.answer);
-      } else {
-        rest(lock, connection, is_first);
+      try {
+        step(lock, connection, is_first);
+      } catch (const std::bad_alloc&) {
+        // Who asked is answered by his own clock.
+        if (!lock.owns_lock()) lock.lock();
+        drop(connection);
       }
     }
     drop(connection);
@@ -151,6 +164,18 @@ class ConnectionPool {
       lock.unlock();
       next.job.fail("it is being stopped");
       lock.lock();
+    }
+  }
+
+  void step(Lock& lock, std::unique_ptr<Connection>& connection, bool is_first) {
+    if (!queue_.empty() && may_serve(connection)) {
+      Waiting next = std::move(queue_.front());
+      queue_.pop_front();
+      serve(lock, connection, std::move(next));
+    } else if (is_first && !connection && backoff_.is_over(waiter_.now())) {
+      (void)connect(lock, connection, waiter_.now() + settings_.answer);
+    } else {
+      rest(lock, connection, is_first);
     }
   }
 
@@ -212,7 +237,12 @@ class ConnectionPool {
 
   bool connect(Lock& lock, std::unique_ptr<Connection>& connection, Time deadline) {
     lock.unlock();
-    Result<std::unique_ptr<Connection>> opened = open_(waiter_, deadline);
+    Result<std::unique_ptr<Connection>> opened = failure("");
+    try {
+      opened = open_(waiter_, deadline);
+    } catch (const std::bad_alloc&) {
+      opened = failure("out of memory");  // so short that it needs none
+    }
     lock.lock();
     if (!opened) {
       trouble_ = opened.error().message;

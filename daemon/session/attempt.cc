@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <new>
 #include <utility>
 
 namespace saslatch {
@@ -250,12 +251,12 @@ std::optional<Answer> Attempt::go_on(Now now) {
 }
 
 std::optional<Answer> Attempt::refuse(Now now) {
-  if (!claim()) return std::nullopt;
+  if (!claim_answer()) return std::nullopt;
   Event written = event(AuthOutcome::kRefused, cause_of(decision_.hit->cause), now);
   AuthEvent& refused = std::get<AuthEvent>(written);
   refused.rule = decision_.hit->rule;
   refused.subject = decision_.hit->subject;
-  record(services_, written);
+  record_once(written);
   Answer answer = fail_answer(decision_.hold, true);
   if (decision_.answer == policy::Answer::kTemporary) answer.kind = AnswerKind::kTemporary;
   const bool on_loop = std::this_thread::get_id() == loop_thread_;
@@ -290,14 +291,16 @@ void Attempt::find_device() {
 }
 
 // On whatever thread; the policy is asked again on the session's.
-void Attempt::on_device(std::optional<Wall> used) {
-  if (!used && decision_.verdict == policy::Verdict::kRefuse) {
-    const Now now = services_.time.read();
-    if (auto answer = refuse(now)) deliver(*std::move(answer));
-    return;
-  }
-  device_used_ = used.value_or(Wall{});
-  if (const auto box = origin_.mailbox.lock()) box->wake(origin_.key);
+void Attempt::on_device(std::optional<Wall> used) noexcept {
+  guarded([&] {
+    if (!used && decision_.verdict == policy::Verdict::kRefuse) {
+      const Now now = services_.time.read();
+      if (auto answer = refuse(now)) deliver(*std::move(answer));
+      return;
+    }
+    device_used_ = used.value_or(Wall{});
+    if (const auto box = origin_.mailbox.lock()) box->wake(origin_.key);
+  });
 }
 
 std::optional<Answer> Attempt::check() {
@@ -349,19 +352,60 @@ bool Attempt::admit_account(const std::string& account) {
   return false;
 }
 
-void Attempt::on_checked(passdb::CheckResult&& result) {
-  using Outcome = passdb::CheckResult::Outcome;
-  if (result.outcome == Outcome::kRefused && !account_refused_) {  // until retry()
-    AccountWait wait = AccountWait::kAsked;
-    if (account_wait_.compare_exchange_strong(wait, AccountWait::kReturned)) return;
-    account_wait_.store(AccountWait::kReturned, std::memory_order_release);
-    const auto box = weak_from_this().use_count() > 1 ? origin_.mailbox.lock() : nullptr;
-    if (box) box->wake(origin_.key);
-    return;
-  }
+void Attempt::on_checked(passdb::CheckResult&& result) noexcept {
+  if (is_put_off(result)) return;
+  guarded([&] { decide(std::move(result)); });
+}
 
+bool Attempt::is_put_off(const passdb::CheckResult& result) noexcept {
+  if (result.outcome != passdb::CheckResult::Outcome::kRefused || account_refused_) return false;
+  AccountWait wait = AccountWait::kAsked;
+  if (account_wait_.compare_exchange_strong(wait, AccountWait::kReturned)) return true;
+  account_wait_.store(AccountWait::kReturned, std::memory_order_release);
+  const auto box = weak_from_this().use_count() > 1 ? origin_.mailbox.lock() : nullptr;
+  try {
+    if (box) box->wake(origin_.key);
+  } catch (const std::bad_alloc&) {
+    services_.metrics.out_of_memory.add();  // nobody has claimed it: the clock answers
+  }
+  return true;
+}
+
+template <typename Work>
+void Attempt::guarded(const Work& work) noexcept {
+  try {
+    work();
+  } catch (const std::bad_alloc&) {
+    give_up();
+  }
+}
+
+void Attempt::give_up() noexcept {
+  services_.metrics.out_of_memory.add();
   const Now now = services_.time.read();
-  if (!claim()) {
+  try {
+    (void)settle(policy::Outcome::kOurTrouble, now);
+  } catch (const std::bad_alloc&) {
+    // Other hosts learn by their own clocks that it is over.
+  }
+  if (is_answered_ || !(is_answering_ || claim_answer())) return;
+  try {
+    if (!is_recorded_) record_once(event(AuthOutcome::kTemporary, AuthCause::kOverload, now));
+    deliver(Answer{AnswerKind::kTemporary, question_.username, now.mono});
+  } catch (const std::bad_alloc&) {
+    is_lost_.store(true, std::memory_order_release);
+  }
+}
+
+void Attempt::record_once(const Event& event) {
+  record(services_, event);
+  is_recorded_ = true;
+}
+
+void Attempt::decide(passdb::CheckResult&& result) {
+  using Outcome = passdb::CheckResult::Outcome;
+  const Now now = services_.time.read();
+  if (!claim_answer()) {
     // The clock has answered for us; what came out late is held against nobody.
     (void)settle(policy::Outcome::kOurTrouble, now);
     return;
@@ -449,7 +493,7 @@ void Attempt::on_checked(passdb::CheckResult&& result) {
     }
   }
   const bool is_new_guess = !decided.repeat && decided.outcome == AuthOutcome::kFail;
-  record(services_, written);
+  record_once(written);
   if (answer.kind == AnswerKind::kTemporary) answer.user = question_.username;
   answer_when_durable(std::move(answer), journalled);
   if (result.spent) note_spent(result.account, *result.spent, now);
@@ -479,12 +523,14 @@ void Attempt::note_spent(const std::string& account, const passdb::Spent& spent,
   services_.audit.write(std::move(stale));
 }
 
-void Attempt::on_overload() {
-  const Now now = services_.time.read();
-  (void)settle(policy::Outcome::kOurTrouble, now);
-  if (!claim()) return;
-  record(services_, event(AuthOutcome::kTemporary, AuthCause::kOverload, now));
-  deliver(Answer{AnswerKind::kTemporary, question_.username, now.mono});
+void Attempt::on_overload() noexcept {
+  guarded([&] {
+    const Now now = services_.time.read();
+    (void)settle(policy::Outcome::kOurTrouble, now);
+    if (!claim_answer()) return;
+    record_once(event(AuthOutcome::kTemporary, AuthCause::kOverload, now));
+    deliver(Answer{AnswerKind::kTemporary, question_.username, now.mono});
+  });
 }
 
 std::optional<Answer> Attempt::time_out(Now now) {
@@ -497,7 +543,9 @@ std::optional<Answer> Attempt::time_out(Now now) {
   if (waits_for_disk_.load(std::memory_order_acquire) && is_undelivered()) {
     return std::move(*undelivered_);
   }
-  return std::nullopt;
+  if (!is_lost_.exchange(false, std::memory_order_acq_rel)) return std::nullopt;
+  if (!is_recorded_) record_once(event(AuthOutcome::kTemporary, AuthCause::kOverload, now));
+  return Answer{AnswerKind::kTemporary, question_.username, now.mono};
 }
 
 void Attempt::answer_when_durable(Answer answer, uint64_t journalled) {
@@ -505,13 +553,25 @@ void Attempt::answer_when_durable(Answer answer, uint64_t journalled) {
     return deliver(std::move(answer));
   }
   undelivered_ = std::make_unique<Answer>(std::move(answer));
+  is_answered_ = true;
   waits_for_disk_.store(true, std::memory_order_release);
   services_.durability.when_durable(journalled, [self = shared_from_this()] {
-    if (self->is_undelivered()) self->deliver(std::move(*self->undelivered_));
+    if (!self->is_undelivered()) return;
+    try {
+      self->mail(*self->undelivered_);
+    } catch (const std::bad_alloc&) {
+      self->services_.metrics.out_of_memory.add();
+      self->delivered_.store(false);  // for the clock
+    }
   });
 }
 
 void Attempt::deliver(Answer answer) {
+  mail(std::move(answer));
+  is_answered_ = true;
+}
+
+void Attempt::mail(Answer answer) {
   if (std::this_thread::get_id() == loop_thread_ && is_on_loop_) {
     found_ = std::move(answer);
   } else if (const auto mailbox = origin_.mailbox.lock()) {

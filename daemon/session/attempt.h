@@ -123,25 +123,37 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   // device, which only a look-up can tell.
   [[nodiscard]] bool may_be_spared_device() const;
   void find_device();
-  void on_device(std::optional<Wall> used);
+  void on_device(std::optional<Wall> used) noexcept;
   [[nodiscard]] std::optional<Answer> check();
   [[nodiscard]] bool admit_account(const std::string& account);
   void tell_others(policy::SharedSettlement settlement);
   policy::Settled settle(policy::Outcome outcome, Now now, std::string_view recognised = {});
   void run_check();
-  void on_checked(passdb::CheckResult&& result);
+  void on_checked(passdb::CheckResult&& result) noexcept;
+  // Whether the check has ended only because the account's policy has to wait: retry() goes on.
+  [[nodiscard]] bool is_put_off(const passdb::CheckResult& result) noexcept;
+  void decide(passdb::CheckResult&& result);
   // Tells whom it concerns that a known credential is still tried.
   void note_spent(const std::string& account, const passdb::Spent& spent, Now now);
-  void on_overload();
+  void on_overload() noexcept;
+  // Runs what ends the attempt, on the thread that does. Where memory ends in it, the answer is a
+  // temporary one, by the clock where not even that can be mailed.
+  template <typename Work>
+  void guarded(const Work& work) noexcept;
+  void give_up() noexcept;
   // Delivers once the lock or network that the answer tells of is safe from kill -9.
   void answer_when_durable(Answer answer, uint64_t journalled);
 
   [[nodiscard]] bool is_undelivered() { return !delivered_.exchange(true); }
   [[nodiscard]] bool claim() { return !claimed_.exchange(true, std::memory_order_acq_rel); }
+  // The same, for whoever goes on to answer.
+  [[nodiscard]] bool claim_answer() { return is_answering_ = claim(); }
+  void record_once(const Event& event);
   [[nodiscard]] Event event(AuthOutcome outcome, std::optional<AuthCause> cause, Now now) const;
   [[nodiscard]] Answer fail_answer(std::chrono::milliseconds hold, bool is_delayed);
   [[nodiscard]] Mono held(std::chrono::milliseconds hold) const;
   void deliver(Answer answer);
+  void mail(Answer answer);
 
   AttemptServices& services_;
   std::shared_ptr<const Settings> settings_;
@@ -166,6 +178,12 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   Wall device_used_{};  // as AttemptFacts has it; the epoch: never
   // Who answers: the check, or the clock at answer_by().
   std::atomic<bool> claimed_{false};
+  // These three are of the thread that has claimed, and then of who sees `is_lost_`.
+  bool is_answering_ = false;
+  bool is_recorded_ = false;
+  bool is_answered_ = false;  // mailed, or waiting for a disk
+  // There was no memory to mail an answer: the clock gives one after all.
+  std::atomic<bool> is_lost_{false};
   // An answer that waits for a disk: set before `waits_for_disk_`, then of whoever delivers it.
   std::unique_ptr<Answer> undelivered_;
   std::atomic<bool> waits_for_disk_{false};

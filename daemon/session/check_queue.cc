@@ -1,6 +1,7 @@
 #include "daemon/session/check_queue.h"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 namespace saslatch {
@@ -29,14 +30,21 @@ std::unique_ptr<QueuedCheck> CheckQueue::push(std::unique_ptr<QueuedCheck> check
   const auto held = waiting_.find(check->connection());
   if (held != waiting_.end() && held->second >= std::max<size_t>(limit / 2, 1)) return check;
 
-  std::unique_ptr<QueuedCheck> displaced;
-  if (size() >= limit) {
-    if (!check->is_familiar() || strangers_.empty()) return check;
-    displaced = leave(std::move(strangers_.back()));
-    strangers_.pop_back();
+  const bool displaces = size() >= limit;
+  if (displaces && (!check->is_familiar() || strangers_.empty())) return check;
+  // Its place first: where memory ends, nobody has gone and nothing is counted.
+  Line& line = check->is_familiar() ? familiar_ : strangers_;
+  line.emplace_back();
+  try {
+    ++waiting_[check->connection()];
+  } catch (const std::bad_alloc&) {
+    line.pop_back();
+    throw;
   }
-  ++waiting_[check->connection()];
-  (check->is_familiar() ? familiar_ : strangers_).push_back(std::move(check));
+  line.back() = std::move(check);
+  if (!displaces) return nullptr;
+  std::unique_ptr<QueuedCheck> displaced = leave(std::move(strangers_.back()));
+  strangers_.pop_back();
   return displaced;
 }
 

@@ -51,7 +51,8 @@ class CheckQueue {
   CheckQueue(size_t workers, std::chrono::milliseconds max_hold);
 
   // Takes `check` in. Returns the check that has to go instead (the given one or a displaced
-  // stranger); the caller calls its overload(). nullptr: nobody has to go.
+  // stranger); the caller calls its overload(). nullptr: nobody has to go. Throws std::bad_alloc,
+  // with `check` gone and nobody else.
   [[nodiscard]] std::unique_ptr<QueuedCheck> push(std::unique_ptr<QueuedCheck> check);
 
   // The next check, or nullptr. The caller runs it, or calls overload() where answer_by() is past.
@@ -83,6 +84,7 @@ class Workers {
  public:
   virtual ~Workers() = default;
   // Runs `check` on a worker, or calls overload(): here and now when there is no place for it.
+  // Throws std::bad_alloc, and neither is called then.
   virtual void submit(std::unique_ptr<QueuedCheck> check) = 0;
 };
 

@@ -12,6 +12,7 @@
 
 #include "daemon/net/clock.h"
 #include "tests/daemon/net/temporary_folder.h"
+#include "tests/lack_of_memory.h"
 
 namespace saslatch::net {
 namespace {
@@ -71,6 +72,10 @@ class Client {
     const ssize_t got = recv(fd_.get(), text.data(), size, MSG_WAITALL);
     text.resize(got > 0 ? static_cast<size_t>(got) : 0);
     return text;
+  }
+  bool has_something(std::chrono::milliseconds patience) {
+    pollfd wait_for{fd_.get(), POLLIN, 0};
+    return poll(&wait_for, 1, static_cast<int>(patience.count())) == 1;
   }
   void end_input() { shutdown(fd_.get(), SHUT_WR); }
   // Sends until the server takes no more; returns how much it took. Bounded.
@@ -198,6 +203,45 @@ TEST_F(ServerTest, LetsGoWhomItHasNoMemoryForAndServesTheRest) {
   server.stop(std::chrono::seconds(5));
   EXPECT_EQ(metrics.out_of_memory.value(), 20u * 4u) << "two clients, and a task on two loops";
   EXPECT_EQ(metrics.connections.value(), 0);
+}
+
+// Memory ends on the loop's own thread while clients come, at each allocation of theirs in turn:
+// once, and for as long as they come.
+TEST_F(ServerTest, AcceptsAgainAfterAnyLackOfMemory) {
+  using saslatch::testing::LackOfMemory;
+  Server alone(1, clock, metrics, log);
+  ASSERT_TRUE(alone.open(endpoints({"a"})).empty());
+  alone.start();
+  for (const size_t many : {size_t{1}, SIZE_MAX}) {
+    for (size_t spared = 0; spared < 30; ++spared) {
+      const uint64_t accepted = metrics.connections_accepted.value();
+      const uint64_t failed = metrics.out_of_memory.value();
+      std::unique_ptr<LackOfMemory> lack;
+      std::promise<void> all_are_there;
+      alone.on_each_loop([&, wait = all_are_there.get_future().share()](size_t) {
+        wait.wait();
+        lack = std::make_unique<LackOfMemory>(spared, many);
+      });
+      std::vector<Client> clients;  // the kernel takes them, whoever serves them
+      for (int i = 0; i < 5; ++i) clients.emplace_back(folder / "a");
+      all_are_there.set_value();
+      while (metrics.out_of_memory.value() == failed &&
+             metrics.connections_accepted.value() < accepted + clients.size())
+        std::this_thread::yield();
+      std::promise<void> is_over;
+      alone.on_each_loop([&](size_t) {
+        lack.reset();
+        is_over.set_value();
+      });
+      is_over.get_future().wait();
+      Client next(folder / "a");
+      next.say("hello");
+      ASSERT_TRUE(next.has_something(std::chrono::seconds(20)))
+          << "nobody accepts after " << spared << " allocations";
+      ASSERT_EQ(next.read(5), "hello");
+    }
+  }
+  alone.stop(std::chrono::seconds(5));
 }
 
 TEST_F(ServerTest, ReplacesItsEndpointsWithoutLosingAClient) {

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <future>
+#include <new>
 
 #include "protocol/base/crypto/system_random.h"
 
@@ -31,7 +32,7 @@ struct FakeConnection {
 };
 using Pool = ConnectionPool<FakeConnection>;
 
-// A server that can be down, and that can close what is open.
+// A server that can be down, that takes more memory than there is, and that can close what is open.
 class PoolTest : public ::testing::Test {
  protected:
   std::unique_ptr<Pool> make(size_t connections = 1) {
@@ -40,6 +41,7 @@ class PoolTest : public ::testing::Test {
         [this](const Waiter&, Time) -> Result<std::unique_ptr<FakeConnection>> {
           ++connects_;
           if (is_down_) return failure("connection refused");
+          if (is_too_big_) throw std::bad_alloc();
           auto made = std::make_unique<FakeConnection>();
           made->number = connects_;
           made->is_closed = &is_closed_;
@@ -72,6 +74,7 @@ class PoolTest : public ::testing::Test {
   HandClock clock_;
   SystemRandom random_;
   std::atomic<bool> is_down_{false};
+  std::atomic<bool> is_too_big_{false};
   std::atomic<bool> is_closed_{false};
   std::atomic<int> connects_{0};
   std::atomic<int> runs_{0};
@@ -106,6 +109,26 @@ TEST_F(PoolTest, AsksAgainOverANewConnectionWhereAnOldOneWasClosed) {
   EXPECT_EQ(runs_, 4);
 }
 
+TEST_F(PoolTest, GoesOnAfterALackOfMemory) {
+  const auto pool = make();
+  EXPECT_EQ(ask(*pool), "answered by 1");
+  for (int i = 0; i < 3; ++i) {
+    std::promise<void> met;
+    pool->submit({[&met](FakeConnection&, const Waiter&, Time) -> JobEnd {
+                    met.set_value();
+                    throw std::bad_alloc();
+                  },
+                  [](const std::string&) { ADD_FAILURE() << "perhaps it was answered before"; }});
+    met.get_future().wait();
+  }
+  EXPECT_EQ(ask(*pool), "answered by 4");
+  is_too_big_ = true;
+  EXPECT_EQ(ask(*pool, {lost(), JobEnd{}}), "failed: out of memory");
+  is_too_big_ = false;
+  clock_.advance(Backoff::kShortest);
+  EXPECT_EQ(ask(*pool), "answered by 6");
+}
+
 TEST_F(PoolTest, DoesNotAskForEver) {
   const auto pool = make();
   EXPECT_EQ(ask(*pool, {lost(), lost()}), "failed: connection reset") << "on a fresh one: once";
@@ -122,8 +145,8 @@ TEST_F(PoolTest, DropsAConnectionThatDidNotAnswerInTime) {
   EXPECT_EQ(pool->trouble(), "");
 }
 
-// A job that runs until it is let go. It must outlive the pool: the job may still be on its way into
-// the gate when somebody opens it.
+// A job that runs until it is let go. It must outlive the pool: the job may still be on its way
+// into the gate when somebody opens it.
 class Gate {
  public:
   Pool::Job job(std::atomic<int>& failed) {

@@ -1,5 +1,6 @@
 #include "tests/daemon/session/world.h"
 
+#include <new>
 #include <variant>
 
 #include "daemon/passdb/mask.h"
@@ -58,7 +59,14 @@ int PatientWorkers::run_all() {
   for (; !waiting_.empty(); ++count) {
     const auto check = std::move(waiting_.front());
     waiting_.pop_front();
-    check->run();
+    try {
+      check->run();
+    } catch (const std::bad_alloc&) {
+      try {
+        check->overload();
+      } catch (const std::bad_alloc&) {
+      }
+    }
   }
   return count;
 }
