@@ -4,6 +4,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <thread>
@@ -132,14 +133,25 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   void on_checked(passdb::CheckResult&& result) noexcept;
   // Whether the check has ended only because the account's policy has to wait: retry() goes on.
   [[nodiscard]] bool is_put_off(const passdb::CheckResult& result) noexcept;
+  struct Ending;
   void decide(passdb::CheckResult&& result);
+  void take_verdict(Ending& ending, passdb::CheckResult& result);
+  void take_settlement(Ending& ending, const passdb::CheckResult& result, Now now);
+  // The answer to who is refused; says in `event` by what.
+  [[nodiscard]] Answer refusal(const policy::Decision& decision, AuthEvent& event);
   // Tells whom it concerns that a known credential is still tried.
   void note_spent(const std::string& account, const passdb::Spent& spent, Now now);
   void on_overload() noexcept;
   // Runs what ends the attempt, on the thread that does. Where memory ends in it, the answer is a
   // temporary one, by the clock where not even that can be mailed.
   template <typename Work>
-  void guarded(const Work& work) noexcept;
+  void guarded(const Work& work) noexcept {
+    try {
+      work();
+    } catch (const std::bad_alloc&) {
+      give_up();
+    }
+  }
   void give_up() noexcept;
   // Delivers once the lock or network that the answer tells of is safe from kill -9.
   void answer_when_durable(Answer answer, uint64_t journalled);
