@@ -97,18 +97,10 @@ void AuthClient::receive(std::string_view bytes) {
 
 std::optional<AuthClient::Event> AuthClient::next() {
   while (phase_ != Phase::kBroken) {
-    const auto [status, line] = reader_.next();
-    switch (status) {
-      case LineReader::Status::kNone:
-        return std::nullopt;
-      case LineReader::Status::kTooLong:
-        return broken("line longer than 16384 bytes");
-      case LineReader::Status::kNul:
-        return broken("NUL byte in a line");
-      case LineReader::Status::kLine:
-        if (auto event = take_line(line)) return event;
-        break;
-    }
+    const auto line = reader_.next();
+    if (!line) return broken(line.error().message);
+    if (!*line) break;
+    if (auto event = take_line(**line)) return event;
   }
   return std::nullopt;
 }

@@ -179,19 +179,13 @@ void AuthServer::receive(std::string_view bytes) {
 std::optional<AuthServer::Event> AuthServer::next() {
   std::optional<Event> event;
   while (phase_ != Phase::kBroken && !event) {
-    const auto [status, line] = reader_.next();
-    switch (status) {
-      case LineReader::Status::kNone:
-        return event;
-      case LineReader::Status::kTooLong:
-        event = broken("line longer than 16384 bytes");
-        break;
-      case LineReader::Status::kNul:
-        event = broken("NUL byte in a line");
-        break;
-      case LineReader::Status::kLine:
-        take_line(line, event);
-        break;
+    const auto line = reader_.next();
+    if (!line) {
+      event = broken(line.error().message);
+    } else if (*line) {
+      take_line(**line, event);
+    } else {
+      break;
     }
   }
   return event;

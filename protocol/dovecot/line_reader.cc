@@ -1,8 +1,10 @@
 #include "protocol/dovecot/line_reader.h"
 
+#include <string>
+
 namespace saslatch::dovecot {
 
-LineReader::Next LineReader::next() {
+Result<std::optional<std::string_view>> LineReader::next() {
   if (returned_ != 0) {
     buffer_.consume(returned_);
     returned_ = 0;
@@ -11,15 +13,17 @@ LineReader::Next LineReader::next() {
   const size_t end = bytes.find('\n', scanned_);
   if (end == std::string_view::npos) {
     scanned_ = bytes.size();
-    return {scanned_ < max_line_ ? Status::kNone : Status::kTooLong, {}};
+    if (scanned_ < max_line_) return std::nullopt;
   }
-  if (end >= max_line_) return {Status::kTooLong, {}};
+  if (end >= max_line_) {
+    return failure("line longer than " + std::to_string(max_line_) + " bytes");
+  }
   returned_ = end + 1;
   scanned_ = 0;
   std::string_view line = bytes.substr(0, end);
   if (line.ends_with('\r')) line.remove_suffix(1);
-  if (line.find('\0') != std::string_view::npos) return {Status::kNul, {}};
-  return {Status::kLine, line};
+  if (line.find('\0') != std::string_view::npos) return failure("NUL byte in a line");
+  return line;
 }
 
 }  // namespace saslatch::dovecot

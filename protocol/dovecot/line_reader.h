@@ -2,8 +2,10 @@
 #define SASLATCH_PROTOCOL_DOVECOT_LINE_READER_H_
 
 #include <cstddef>
+#include <optional>
 #include <string_view>
 
+#include "protocol/base/result.h"
 #include "protocol/dovecot/wiped_buffer.h"
 
 namespace saslatch::dovecot {
@@ -11,28 +13,20 @@ namespace saslatch::dovecot {
 // Cuts a byte stream into lines, however the bytes arrive, in time linear to their number. Lines
 // may hold passwords: each is overwritten as soon as the next one is asked for.
 //
-// What is kept is at most one unfinished line, provided that next() is called until kNone after
-// each append().
+// What is kept is at most one unfinished line, provided that next() is called until it has none
+// after each append().
 class LineReader {
  public:
-  enum class Status {
-    kLine,
-    kNone,     // no whole line yet
-    kTooLong,  // more than max_line bytes without an LF; the stream cannot be read on
-    kNul,      // a NUL byte, which must be sent escaped; C programs would see half the line
-  };
-
-  struct Next {
-    Status status;
-    std::string_view line;  // without its LF and one CR before it; borrowed until the next call
-  };
-
   // `max_line` counts the LF.
   explicit LineReader(size_t max_line) : max_line_(max_line) {}
 
   void append(std::string_view bytes) { buffer_.append(bytes); }
 
-  [[nodiscard]] Next next();
+  // The next line without its LF and one CR before it, borrowed until the next call; nullopt: none
+  // is whole yet. An error, in words for a log: more than max_line bytes without an LF, or a NUL
+  // byte, which must be sent escaped (C programs would see half the line). Nothing can be read
+  // behind it.
+  [[nodiscard]] Result<std::optional<std::string_view>> next();
 
  private:
   size_t max_line_;

@@ -40,18 +40,10 @@ void MasterClient::receive(std::string_view bytes) {
 
 std::optional<MasterClient::Event> MasterClient::next() {
   while (!broken_) {
-    const auto [status, line] = reader_.next();
-    switch (status) {
-      case LineReader::Status::kNone:
-        return std::nullopt;
-      case LineReader::Status::kTooLong:
-        return broken("line longer than 8192 bytes");
-      case LineReader::Status::kNul:
-        return broken("NUL byte in a line");
-      case LineReader::Status::kLine:
-        if (auto event = take_line(line)) return event;
-        break;
-    }
+    const auto line = reader_.next();
+    if (!line) return broken(line.error().message);
+    if (!*line) break;
+    if (auto event = take_line(**line)) return event;
   }
   return std::nullopt;
 }

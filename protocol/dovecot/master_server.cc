@@ -15,18 +15,10 @@ MasterServer::MasterServer(uint32_t spid) {
 
 std::optional<MasterServer::Event> MasterServer::next() {
   while (!broken_ && !listing_) {
-    const auto [status, line] = reader_.next();
-    switch (status) {
-      case LineReader::Status::kNone:
-        return std::nullopt;
-      case LineReader::Status::kTooLong:
-        return broken("line longer than 1024 bytes");
-      case LineReader::Status::kNul:
-        return broken("NUL byte in a line");
-      case LineReader::Status::kLine:
-        if (auto event = take_line(line)) return event;
-        break;
-    }
+    const auto line = reader_.next();
+    if (!line) return broken(line.error().message);
+    if (!*line) break;
+    if (auto event = take_line(**line)) return event;
   }
   return std::nullopt;
 }

@@ -11,7 +11,6 @@ namespace saslatch::dovecot {
 namespace {
 
 using namespace std::string_view_literals;
-using Status = LineReader::Status;
 
 // The lines of `bytes`, arriving `chunk` bytes at a time.
 std::vector<std::string> lines_of(std::string_view bytes, size_t chunk) {
@@ -21,12 +20,13 @@ std::vector<std::string> lines_of(std::string_view bytes, size_t chunk) {
     reader.append(bytes.substr(0, chunk));
     bytes.remove_prefix(std::min(chunk, bytes.size()));
     while (true) {
-      const auto [status, line] = reader.next();
-      if (status == Status::kNone) break;
-      lines.emplace_back(status == Status::kTooLong ? "(too long)"
-                         : status == Status::kNul   ? "(NUL)"
-                                                    : line);
-      if (status != Status::kLine) return lines;
+      const auto line = reader.next();
+      if (!line) {
+        lines.push_back("error: " + line.error().message);
+        return lines;
+      }
+      if (!*line) break;
+      lines.emplace_back(**line);
     }
   }
   return lines;
@@ -45,9 +45,11 @@ const Case kCases[] = {
     {"knows empty lines", "\n\r\n\n", {"", "", ""}},
     {"returns nothing unfinished", "one\ntw", {"one"}},
     {"takes a line of the whole length", "123456789012345\n", {"123456789012345"}},
-    {"refuses one byte more", "1234567890123456\n", {"(too long)"}},
-    {"refuses it without waiting for its end", "ok\n1234567890123456", {"ok", "(too long)"}},
-    {"refuses a NUL", "one\nt\0o\n"sv, {"one", "(NUL)"}},
+    {"refuses one byte more", "1234567890123456\n", {"error: line longer than 16 bytes"}},
+    {"refuses it without waiting for its end",
+     "ok\n1234567890123456",
+     {"ok", "error: line longer than 16 bytes"}},
+    {"refuses a NUL", "one\nt\0o\n"sv, {"one", "error: NUL byte in a line"}},
 };
 
 TEST(LineReader, CutsLinesHoweverTheyArrive) {
@@ -61,9 +63,9 @@ TEST(LineReader, CutsLinesHoweverTheyArrive) {
 TEST(LineReader, OverwritesALineWhenTheNextIsAskedFor) {
   LineReader reader(100);
   reader.append("AUTH password\nrest");
-  const std::string_view line = reader.next().line;
+  const std::string_view line = reader.next()->value();
   ASSERT_EQ(line, "AUTH password");
-  EXPECT_EQ(reader.next().status, Status::kNone);
+  EXPECT_EQ(reader.next().value(), std::nullopt);
   // The rest keeps the memory alive.
   EXPECT_EQ(line, std::string(line.size(), '\0'));
 }
