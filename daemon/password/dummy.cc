@@ -1,5 +1,6 @@
 #include "daemon/password/dummy.h"
 
+#include <algorithm>
 #include <string_view>
 
 #include "daemon/password/defaults.h"
@@ -8,6 +9,12 @@
 
 namespace saslatch::password {
 namespace {
+
+// Of a salt of any length as much as leaves a dummy readable: its scheme may have a longer name than
+// that of a stored password which is as long as may be. What lies beyond costs microseconds.
+constexpr size_t kMostSalt = 256;
+
+size_t some_of(size_t size) { return std::min(size, kMostSalt); }
 
 void randomise(Random& random, std::string& text, size_t begin, size_t size) {
   for (size_t i = begin; i < begin + size; ++i)
@@ -26,7 +33,8 @@ class Maker {
   }
 
   std::string operator()(const SaltedDigest& stored) const {
-    const std::string bytes = random_bytes(random_, stored.digest.size() + stored.salt.size());
+    const std::string bytes =
+        random_bytes(random_, stored.digest.size() + some_of(stored.salt.size()));
     return scheme_of(stored) + base64_encode(bytes);
   }
 
@@ -45,7 +53,7 @@ class Maker {
   }
 
   std::string operator()(const Pbkdf2& stored) const {
-    std::string salt = stored.salt;
+    std::string salt = stored.salt.substr(0, kMostSalt);
     randomise(random_, salt, 0, salt.size());
     return "{PBKDF2}$1$" + salt + "$" + std::to_string(stored.iterations) + "$" +
            hex_encode(random_bytes(random_, stored.key.size()));
@@ -54,7 +62,7 @@ class Maker {
   std::string operator()(const Scram& stored) const {
     const std::string scheme = stored.hash == Hash::kSha1 ? "{SCRAM-SHA-1}" : "{SCRAM-SHA-256}";
     return scheme + std::to_string(stored.iterations) + "," +
-           base64_encode(random_bytes(random_, stored.salt.size())) + "," +
+           base64_encode(random_bytes(random_, some_of(stored.salt.size()))) + "," +
            base64_encode(random_bytes(random_, stored.stored_key.size())) + "," +
            base64_encode(random_bytes(random_, stored.server_key.size()));
   }

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include "daemon/password/create.h"
+#include "daemon/password/limits.h"
 #include "daemon/password/verify.h"
+#include "protocol/base/base64.h"
 #include "tests/daemon/password/seeded_random.h"
 #include "tests/daemon/password/vectors.h"
 
@@ -64,6 +66,31 @@ TEST(DummyLike, HoldsNothingOfTheRealOne) {
   EXPECT_EQ(text.find("saltstrin"), std::string::npos);
   EXPECT_EQ(text.find("hitX40"), std::string::npos);
   EXPECT_EQ(dummy_like(*parse("{PLAIN}secret", ""), random).find("secret"), std::string::npos);
+}
+
+// A stored password may be as long as may be without its scheme, or with a shorter name of it.
+TEST(DummyLike, CanBeReadHoweverLongTheSalt) {
+  SeededRandom random;
+  const std::string digest16(16, 'd'), digest20(20, 'd'), digest32(32, 'd');
+  const auto longest = [](std::string_view before, std::string_view unit, std::string_view after) {
+    std::string text(before);
+    while (text.size() + unit.size() + after.size() <= kMaxStoredSize) text += unit;
+    return text.append(after);
+  };
+  const std::string rows[] = {
+      longest("{SMD5}" + base64_encode(digest16 + "xx"), "AAAA", ""),
+      longest("{SSHA256}" + base64_encode(digest32 + "x"), "AAAA", ""),
+      longest("{PBKDF2}$1$", "s", "$5000$" + hex_encode(digest20)),
+      longest("{SCRAM-SHA-256}4096,", "AAAA",
+              "," + base64_encode(digest32) + "," + base64_encode(digest32)),
+  };
+  for (const std::string& row : rows) {
+    const auto stored = parse(row, "");
+    ASSERT_TRUE(stored) << row << ": " << stored.error().message;
+    const auto dummy = parse(dummy_like(*stored, random), "");
+    ASSERT_TRUE(dummy) << row << ": " << dummy.error().message;
+    EXPECT_EQ(dummy->index(), stored->index()) << row;
+  }
 }
 
 TEST(DefaultDummy, CostsWhatANewPasswordCosts) {
