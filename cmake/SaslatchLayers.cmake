@@ -83,7 +83,8 @@ function(saslatch_test name)
 endfunction()
 
 # saslatch_fuzz(NAME USES target...): tests/fuzz/NAME_fuzz.cc with its corpus tests/fuzz/corpus/NAME.
-# Ordinary builds run the corpus as a test; with SASLATCH_FUZZ the same source is a libFuzzer program.
+# Ordinary builds run the corpus as a test, and inputs derived from it for a second of CPU time; with
+# SASLATCH_FUZZ the same source is a libFuzzer program.
 function(saslatch_fuzz name)
   cmake_parse_arguments(ARG "" "" "USES" ${ARGN})
   set(source ${PROJECT_SOURCE_DIR}/tests/fuzz/${name}_fuzz.cc)
@@ -94,7 +95,7 @@ function(saslatch_fuzz name)
     target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
   else()
     target_sources(fuzz_${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests/fuzz/run_corpus.cc)
-    add_test(NAME fuzz.${name}.corpus COMMAND fuzz_${name} ${corpus})
+    add_test(NAME fuzz.${name}.corpus COMMAND fuzz_${name} ${corpus} 1)
   endif()
 endfunction()
 
