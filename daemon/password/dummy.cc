@@ -10,8 +10,8 @@
 namespace saslatch::password {
 namespace {
 
-// Of a salt of any length as much as leaves a dummy readable: its scheme may have a longer name than
-// that of a stored password which is as long as may be. What lies beyond costs microseconds.
+// Of a salt of any length as much as leaves a dummy readable: its scheme may have a longer name
+// than that of a stored password which is as long as may be. What lies beyond costs microseconds.
 constexpr size_t kMostSalt = 256;
 
 size_t some_of(size_t size) { return std::min(size, kMostSalt); }
