@@ -187,14 +187,17 @@ std::optional<Saslatchd::StartError> Saslatchd::start() {
       settings = in_force_;
     }
     settings->verifier->sweep(at.mono);
-    passdbs_.refresh_databases(at.mono);
-    update_gauges(at);
     // `saslatch` tells when it has changed something; a restored database comes by itself.
     (void)codes_->refresh();
+    passdbs_.refresh_databases(at.mono);
+    update_gauges(at);
     passdbs_.end_retired();
   });
   housekeeping_.every(std::chrono::seconds(1), [this](Now at) { watch_memory(at); });
-  housekeeping_.every(kCodeUseFlush, [this](Now) { (void)codes_->flush(); });
+  housekeeping_.every(kCodeUseFlush, [this](Now) {
+    (void)codes_->flush();
+    (void)codes_->refresh();  // what was flushed is a commit like any other
+  });
   workers_.start();
   lookups_.start();
   housekeeping_.start();

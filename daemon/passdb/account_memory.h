@@ -37,6 +37,21 @@ class AccountMemory {
     return true;
   }
 
+  // The same, but false too where something is being read into memory: it waits for nothing.
+  template <typename Use>
+  bool find_now(int64_t newest, std::string_view name, const Use& use) const {
+    const std::shared_lock lock(mutex_, std::try_to_lock);
+    if (!lock || !table_ || newest > upto_) return false;
+    use(table_->find(name));
+    return true;
+  }
+
+  // Whether it has all changes up to `newest`.
+  [[nodiscard]] bool is_upto(int64_t newest) const {
+    const std::shared_lock lock(mutex_);
+    return table_ && newest <= upto_;
+  }
+
   // Reads again what was changed since. False: that is not known any more, there was no room, or
   // the database cannot be read; load() is wanted then.
   bool catch_up(Database& database);

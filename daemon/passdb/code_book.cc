@@ -15,6 +15,7 @@
 
 #include "daemon/passdb/code_text.h"
 #include "daemon/passdb/codes_db.h"
+#include "daemon/passdb/commit_mark.h"
 #include "daemon/passdb/mask.h"
 #include "daemon/passdb/secret_key.h"
 #include "daemon/passdb/users_db.h"
@@ -108,6 +109,7 @@ class CodeBook::Impl {
   bool refresh();
   [[nodiscard]] bool may_know(std::string_view account);
   [[nodiscard]] bool is_empty() const { return empty_.load(std::memory_order_acquire); }
+  [[nodiscard]] bool knows_all();
   CodeFacts find(std::string_view account, const Shown& shown, Time now);
   std::optional<Time> try_slow(std::string_view account, const std::vector<SlowOldPassword>& slow,
                                std::string_view password, Time now);
@@ -144,6 +146,9 @@ class CodeBook::Impl {
   std::shared_ptr<const Key> key_of(Database& database, std::string& why);
   void learn(const SlowOldPassword& old, std::string_view account, std::string_view password);
   bool take_budget(std::string_view account, Time now);
+  void forget_learnt();
+  // Of the database that refresh() reads.
+  std::optional<CommitMark> mark_of(const Reader& reader);
 
   const std::string state_dir_;
 
@@ -160,6 +165,12 @@ class CodeBook::Impl {
   std::atomic<bool> empty_{true};
   std::shared_mutex known_mutex_;
   std::unordered_set<size_t> known_;  // hashes of names: a false friend costs a look-up
+
+  FileId watched_file_;                // under refresh_mutex_
+  std::mutex learnt_mutex_;            // guards these three; nobody waits for anything under it
+  std::shared_ptr<Database> watched_;  // keeps what `marks_` reads
+  std::optional<CommitMarks> marks_;
+  std::optional<CommitMark> learnt_;  // while it is this one, `known_` is whole
 
   std::mutex uses_mutex_;
   std::unordered_map<std::string, Use> uses_;
@@ -219,6 +230,7 @@ void CodeBook::Impl::give_back(std::unique_ptr<Reader> reader) {
 
 bool CodeBook::Impl::refresh() {
   const std::lock_guard refreshing(refresh_mutex_);
+  forget_learnt();
   auto reader = take_reader();
   if (!reader) return false;
   const FileId file = *reader ? (*reader)->file : FileId{};
@@ -231,6 +243,8 @@ bool CodeBook::Impl::refresh() {
     last_owner_ = 0;
   }
   if (!*reader) return true;
+  // Before anything is read: what is committed meanwhile is learnt next time.
+  const auto mark = mark_of(**reader);
   auto fresh =
       (*reader)->database.prepare("SELECT id, name FROM code_owners WHERE id > ?1 ORDER BY id");
   if (!fresh) return false;
@@ -246,7 +260,34 @@ bool CodeBook::Impl::refresh() {
   }
   fresh->reset();
   give_back(*std::move(reader));
+  const std::lock_guard lock(learnt_mutex_);
+  learnt_ = mark;
   return true;
+}
+
+void CodeBook::Impl::forget_learnt() {
+  const std::lock_guard lock(learnt_mutex_);
+  learnt_.reset();
+}
+
+std::optional<CommitMark> CodeBook::Impl::mark_of(const Reader& reader) {
+  if (reader.frozen) return std::nullopt;
+  if (!watched_ || watched_file_ != reader.file) {
+    auto opened = open_users_db_for_reading(state_dir_);
+    if (!opened) return std::nullopt;
+    auto watched = std::make_shared<Database>(std::move(opened->database));
+    const auto marks = CommitMarks::of(*watched);
+    const std::lock_guard lock(learnt_mutex_);
+    std::swap(watched_, watched);
+    watched_file_ = reader.file;
+    marks_ = marks;
+  }
+  return marks_ ? marks_->read() : std::nullopt;
+}
+
+bool CodeBook::Impl::knows_all() {
+  const std::lock_guard lock(learnt_mutex_);
+  return learnt_ && marks_->read() == learnt_;
 }
 
 bool CodeBook::Impl::may_know(std::string_view account) {
@@ -511,6 +552,7 @@ CodeBook::~CodeBook() = default;
 bool CodeBook::refresh() { return impl_->refresh(); }
 bool CodeBook::may_know(std::string_view account) const { return impl_->may_know(account); }
 bool CodeBook::is_empty() const { return impl_->is_empty(); }
+bool CodeBook::knows_all() const { return impl_->knows_all(); }
 CodeFacts CodeBook::find(std::string_view account, const Shown& shown, Time now) const {
   return impl_->find(account, shown, now);
 }

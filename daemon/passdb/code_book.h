@@ -95,6 +95,9 @@ class CodeBook {
   // Whether find() could find anything, from memory. Wrong only for an account that got its first
   // code or word since the last refresh(), and then false.
   [[nodiscard]] bool may_know(std::string_view account) const;
+  // Whether may_know() is right of every account at present: nothing was committed to the database
+  // since refresh() began. Waits for nothing.
+  [[nodiscard]] bool knows_all() const;
   // Whether any account has anything.
   [[nodiscard]] bool is_empty() const;
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "daemon/passdb/account_memory.h"
+#include "daemon/passdb/commit_mark.h"
 #include "daemon/passdb/mask.h"
 #include "daemon/passdb/secret_key.h"
 #include "daemon/passdb/typical.h"
@@ -55,6 +56,26 @@ struct Watch {
   int64_t seen_newest = 0;
 };
 
+// An account as memory has it, its sealed credentials still closed.
+struct Recalled {
+  struct Stored {
+    bool is_sealed;
+    Secret data;
+  };
+  bool is_known = false;
+  Account account;
+  std::vector<Stored> stored;
+
+  void take(std::string_view record) {
+    is_known = !record.empty();
+    if (!is_known) return;
+    account.disabled = !AccountRecord::is_enabled(record);
+    AccountRecord::for_each(record, [this](bool sealed, std::string_view data) {
+      stored.push_back({sealed, Secret(data)});
+    });
+  }
+};
+
 // One reader with its statements prepared.
 struct Reader {
   Database database;
@@ -75,6 +96,7 @@ class EmbeddedPassdb::Impl {
   Result<void> prepare();
   [[nodiscard]] Result<void> check_usable() const;
   [[nodiscard]] Lookup find(const std::string& username);
+  [[nodiscard]] std::optional<Lookup> recall_now(std::string_view username, Time now);
   void refresh(Time now);
   bool list(std::string_view mask, const std::function<bool(std::string_view)>& each);
   [[nodiscard]] TypicalCredential typical_credential();
@@ -89,11 +111,22 @@ class EmbeddedPassdb::Impl {
   // Back for the next lookup; one that failed is not given back.
   void give_back(std::unique_ptr<Reader> reader);
   ReaderResult open_reader(const FileId& file);
+  // The database's newest change; nullopt: it cannot be asked, or tells none.
+  static std::optional<int64_t> newest_of(Reader& reader);
+  // The mark of recall_now(), where it is of this file.
+  std::optional<CommitMark> mark_of(const FileId& file);
+  // Memory has all changes up to `newest`, which the database said after `mark` was read; nullopt:
+  // it has not, or nobody knows.
+  void note(const FileId& file, const std::optional<CommitMark>& mark,
+            std::optional<int64_t> newest);
+  void load(Time now);
+  void trust(Time now);
   // What memory says; nullopt: it does not know enough, or the database cannot be asked.
   std::optional<Lookup> recall(Reader& reader, const std::string& username);
   SqlResult<Lookup> read_account(Reader& reader, const std::string& username);
   // Adds what a sealed credential holds to the account, or why it cannot be had.
   void add_sealed(Reader& reader, std::string_view sealed, Account& account);
+  std::optional<Secret> open_with_known_key(std::string_view sealed, std::string_view account);
   std::shared_ptr<const Secret> load_key(std::string& why);
   SqlResult<TypicalCredential> sample(Reader& reader);
 
@@ -109,8 +142,21 @@ class EmbeddedPassdb::Impl {
 
   // Of refresh(). The connection that has filled memory stays open, so that no other file gets the
   // number of this one.
-  std::unique_ptr<Reader> loader_;
+  std::shared_ptr<Reader> loader_;
   Time next_load_{};
+
+  // Whether memory is what the database says at present.
+  struct Present {
+    std::shared_ptr<Reader> loader;    // keeps what `marks` reads
+    std::optional<CommitMarks> marks;  // absent: the database has none
+    std::shared_ptr<AccountMemory> memory;
+    std::optional<CommitMark> mark;  // while it is this one, memory …
+    int64_t newest = 0;  // … with all changes up to this one is what the database says
+    bool is_known = false;
+    Time trusted_until{};
+  };
+  std::mutex present_mutex_;  // guards `present_`; nobody waits for anything under it
+  Present present_;
 
   std::mutex key_mutex_;
   std::shared_ptr<const Secret> key_;
@@ -197,7 +243,10 @@ void EmbeddedPassdb::Impl::give_back(std::unique_ptr<Reader> reader) {
 Lookup EmbeddedPassdb::Impl::find(const std::string& username) {
   auto reader = take_reader();
   if (!reader) return Unavailable{reader.error()};
-  if (auto known = recall(**reader, username)) {
+  const auto mark = mark_of((*reader)->file);
+  auto known = recall(**reader, username);
+  note((*reader)->file, mark, known ? std::optional((*reader)->watch->seen_newest) : std::nullopt);
+  if (known) {
     give_back(*std::move(reader));
     return *std::move(known);
   }
@@ -207,7 +256,7 @@ Lookup EmbeddedPassdb::Impl::find(const std::string& username) {
   return *std::move(found);
 }
 
-std::optional<Lookup> EmbeddedPassdb::Impl::recall(Reader& reader, const std::string& username) {
+std::optional<int64_t> EmbeddedPassdb::Impl::newest_of(Reader& reader) {
   if (!reader.watch) return std::nullopt;
   Watch& watch = *reader.watch;
   const auto number_of = [](Statement& statement) -> std::optional<int64_t> {
@@ -226,47 +275,95 @@ std::optional<Lookup> EmbeddedPassdb::Impl::recall(Reader& reader, const std::st
     watch.seen_newest = *newest;
     watch.seen_version = *version;
   }
-  struct Stored {
-    bool is_sealed;
-    Secret data;
-  };
-  std::vector<Stored> stored;
-  bool is_known = false;
-  Account account;
-  const auto take = [&](std::string_view record) {
-    is_known = !record.empty();
-    if (!is_known) return;
-    account.disabled = !AccountRecord::is_enabled(record);
-    AccountRecord::for_each(record, [&](bool is_sealed, std::string_view data) {
-      stored.push_back({is_sealed, Secret(data)});
-    });
-  };
+  return watch.seen_newest;
+}
+
+std::optional<Lookup> EmbeddedPassdb::Impl::recall(Reader& reader, const std::string& username) {
+  const auto newest = newest_of(reader);
+  if (!newest) return std::nullopt;
+  Recalled known;
+  const auto take = [&known](std::string_view record) { known.take(record); };
   AccountMemory& memory = *reader.memory;
-  if (!memory.find(watch.seen_newest, username, take) &&
-      !(memory.catch_up(reader.database) && memory.find(watch.seen_newest, username, take))) {
+  if (!memory.find(*newest, username, take) &&
+      !(memory.catch_up(reader.database) && memory.find(*newest, username, take))) {
     return std::nullopt;
   }
-  if (!is_known) return UnknownUser{};
-  account.name = username;
-  account.credentials.reserve(stored.size());
-  for (Stored& one : stored) {
+  if (!known.is_known) return UnknownUser{};
+  known.account.name = username;
+  known.account.credentials.reserve(known.stored.size());
+  for (Recalled::Stored& one : known.stored) {
     if (one.is_sealed) {
-      add_sealed(reader, one.data.reveal(), account);
+      add_sealed(reader, one.data.reveal(), known.account);
     } else {
-      account.credentials.push_back(std::move(one.data));
+      known.account.credentials.push_back(std::move(one.data));
     }
   }
-  return account;
+  return std::move(known.account);
+}
+
+std::optional<Lookup> EmbeddedPassdb::Impl::recall_now(std::string_view username, Time now) {
+  std::shared_ptr<AccountMemory> memory;
+  int64_t newest = 0;
+  {
+    const std::lock_guard lock(present_mutex_);
+    if (!present_.is_known || now >= present_.trusted_until) return std::nullopt;
+    if (present_.marks->read() != present_.mark) return std::nullopt;
+    memory = present_.memory;
+    newest = present_.newest;
+  }
+  Recalled known;
+  const auto take = [&known](std::string_view record) { known.take(record); };
+  if (!memory->find_now(newest, username, take)) return std::nullopt;
+  if (!known.is_known) return UnknownUser{};
+  known.account.name = username;
+  known.account.credentials.reserve(known.stored.size());
+  for (Recalled::Stored& one : known.stored) {
+    if (one.is_sealed) {
+      // What does not open is looked into on a thread that may read files.
+      auto opened = open_with_known_key(one.data.reveal(), known.account.name);
+      if (!opened) return std::nullopt;
+      known.account.credentials.push_back(*std::move(opened));
+    } else {
+      known.account.credentials.push_back(std::move(one.data));
+    }
+  }
+  return std::move(known.account);
+}
+
+std::optional<CommitMark> EmbeddedPassdb::Impl::mark_of(const FileId& file) {
+  const std::lock_guard lock(present_mutex_);
+  if (!present_.marks || present_.loader->file != file) return std::nullopt;
+  return present_.marks->read();
+}
+
+void EmbeddedPassdb::Impl::note(const FileId& file, const std::optional<CommitMark>& mark,
+                                std::optional<int64_t> newest) {
+  const std::lock_guard lock(present_mutex_);
+  if (!present_.marks || present_.loader->file != file) return;
+  present_.is_known = mark && newest;
+  present_.mark = mark;
+  present_.newest = newest.value_or(0);
 }
 
 void EmbeddedPassdb::Impl::refresh(Time now) {
   auto reader = take_reader();
-  if (!reader) return;
+  if (!reader) {
+    const std::lock_guard lock(present_mutex_);
+    present_.is_known = false;
+    return;
+  }
   const bool is_new = !loader_ || loader_->file != (*reader)->file;
   const bool is_wanted = (*reader)->watch && (*reader)->memory->wants_load();
-  if (!is_new && !(is_wanted && now >= next_load_)) return give_back(*std::move(reader));
-  loader_ = *std::move(reader);
-  if (!is_wanted) return;
+  if (is_new || (is_wanted && now >= next_load_)) {
+    loader_ = *std::move(reader);
+    if (is_wanted) load(now);
+  } else {
+    give_back(*std::move(reader));
+  }
+  trust(now);
+}
+
+void EmbeddedPassdb::Impl::load(Time now) {
   bool is_loaded = false;
   try {
     is_loaded = loader_->memory->load(loader_->database);
@@ -274,6 +371,25 @@ void EmbeddedPassdb::Impl::refresh(Time now) {
     // The disk has them, and the daemon what is left of the memory.
   }
   next_load_ = now + (is_loaded ? Time::duration(kReadAgain) : Time::duration(kTryAgain));
+}
+
+// Looks whether the database can be asked, and lets recall_now() answer as far as memory has come.
+void EmbeddedPassdb::Impl::trust(Time now) {
+  Present next{loader_, std::nullopt, loader_->memory, std::nullopt, 0, false, now + kTrusted};
+  if (loader_->watch) next.marks = CommitMarks::of(loader_->database);
+  // Before the database is asked: what is committed in between is asked for again.
+  if (next.marks) next.mark = next.marks->read();
+  const auto newest = next.mark ? newest_of(*loader_) : std::nullopt;
+  if (newest) {
+    AccountMemory& memory = *next.memory;
+    next.newest = *newest;
+    next.is_known =
+        memory.is_upto(*newest) ||
+        (!memory.wants_load() && memory.catch_up(loader_->database) && memory.is_upto(*newest));
+  }
+  if (next.mark && !newest) loader_.reset();  // the next one opens the file anew
+  const std::lock_guard lock(present_mutex_);
+  std::swap(present_, next);
 }
 
 SqlResult<Lookup> EmbeddedPassdb::Impl::read_account(Reader& reader, const std::string& username) {
@@ -301,19 +417,13 @@ SqlResult<Lookup> EmbeddedPassdb::Impl::read_account(Reader& reader, const std::
 }
 
 void EmbeddedPassdb::Impl::add_sealed(Reader& reader, std::string_view sealed, Account& account) {
-  const std::string place = seal_place(account.name);
   std::shared_ptr<const Secret> key;
-  {
-    const std::lock_guard lock(key_mutex_);
-    key = key_;
-  }
-  std::optional<Secret> opened;
-  if (key) opened = open_sealed(*key, sealed, place);
+  std::optional<Secret> opened = open_with_known_key(sealed, account.name);
   if (!opened) {
     // Perhaps the key file came, or was restored, after we read it.
     key = load_key(account.withheld);
     if (!key) return;
-    opened = open_sealed(*key, sealed, place);
+    opened = open_sealed(*key, sealed, seal_place(account.name));
   }
   if (opened) {
     account.credentials.push_back(*std::move(opened));
@@ -325,6 +435,17 @@ void EmbeddedPassdb::Impl::add_sealed(Reader& reader, std::string_view sealed, A
   } else {
     account.withheld = wrong_key(state_dir_);
   }
+}
+
+std::optional<Secret> EmbeddedPassdb::Impl::open_with_known_key(std::string_view sealed,
+                                                                std::string_view account) {
+  std::shared_ptr<const Secret> key;
+  {
+    const std::lock_guard lock(key_mutex_);
+    key = key_;
+  }
+  if (!key) return std::nullopt;
+  return open_sealed(*key, sealed, seal_place(account));
 }
 
 std::shared_ptr<const Secret> EmbeddedPassdb::Impl::load_key(std::string& why) {
@@ -424,6 +545,10 @@ EmbeddedPassdb::~EmbeddedPassdb() = default;
 Result<void> EmbeddedPassdb::prepare() { return impl_->prepare(); }
 
 void EmbeddedPassdb::refresh(Time now) { impl_->refresh(now); }
+
+std::optional<Lookup> EmbeddedPassdb::recall(std::string_view username, Time now) {
+  return impl_->recall_now(username, now);
+}
 
 Result<void> EmbeddedPassdb::check_usable() { return impl_->check_usable(); }
 

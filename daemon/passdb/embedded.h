@@ -20,6 +20,9 @@ namespace saslatch::passdb {
 //
 // Once refresh() has read the accounts into memory, a look-up asks the database no more than
 // whether it has changed, and reads again what has. What memory cannot hold is looked up on disk.
+// recall() sees in shared memory whether anything at all was committed (CommitMarks): then, and
+// until find() or refresh() has caught up with it, it answers nothing. That the path names another
+// file, or that the file was damaged beneath, only refresh() sees.
 class EmbeddedPassdb final : public Passdb {
  public:
   // Opens nothing. `random` outlives the object and makes the key file and the dummy credential.
@@ -32,14 +35,17 @@ class EmbeddedPassdb final : public Passdb {
 
   using Time = std::chrono::steady_clock::time_point;
   // Reads the accounts into memory if they are not there or too many have changed; a second for a
-  // million of them. Called again and again, by one thread.
+  // million of them. Called every second or so, by one thread: recall() answers for no longer than
+  // kTrusted after the last time.
   void refresh(Time now);
+  static constexpr std::chrono::seconds kTrusted{3};
 
   // For --check: whether an existing database and key can be used. Makes and changes nothing.
   [[nodiscard]] Result<void> check_usable() override;
 
   [[nodiscard]] std::string_view name() const override;
   [[nodiscard]] bool blocks() const override { return true; }
+  [[nodiscard]] std::optional<Lookup> recall(std::string_view username, Time now) override;
   // `done` is called before find() returns.
   void find(std::string username, std::function<void(Lookup)> done) override;
   bool list(std::string_view mask, const std::function<bool(std::string_view name)>& each) override;

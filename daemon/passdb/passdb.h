@@ -100,8 +100,19 @@ class Passdb {
   // The NAME of [passdb.NAME].
   [[nodiscard]] virtual std::string_view name() const = 0;
 
-  // True if find() may wait for a disk or a network. The caller then calls it on a worker only.
+  // True if find() may wait for a disk or a network. The caller then calls it on a worker only, and
+  // asks recall() before it takes one.
   [[nodiscard]] virtual bool blocks() const = 0;
+
+  // Where blocks(): what find() would answer, if that is in memory and nothing need be waited for,
+  // not for a disk and not for anybody who waits for one, so that an event loop may ask. What an
+  // administrator's command has changed before it ended is in it. nullopt: ask find(). `now` is the
+  // present.
+  [[nodiscard]] virtual std::optional<Lookup> recall(std::string_view username,
+                                                     std::chrono::steady_clock::time_point now) {
+    (void)username, (void)now;
+    return std::nullopt;
+  }
 
   // Looks `username` (already normalised) up and calls `done` exactly once, perhaps before find()
   // returns (always so where blocks() is false), perhaps on another thread. UnknownUser and

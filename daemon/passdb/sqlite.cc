@@ -100,6 +100,26 @@ void Database::interrupt_when(const std::function<bool()>* is_late, int instruct
                            const_cast<std::function<bool()>*>(is_late));
 }
 
+const volatile uint32_t* Database::shared_index() {
+  constexpr int kPageBytes = 32768;  // WALINDEX_PGSZ, of the documented format
+  // Without a log the call below would make an index for it.
+  auto mode = prepare("PRAGMA journal_mode");
+  if (!mode) return nullptr;
+  const auto row = mode->step();
+  if (!row || !*row || mode->column(0) != "wal") return nullptr;
+  mode->reset();
+  // It is mapped once something was read.
+  if (!query_integer("SELECT count(*) FROM sqlite_schema")) return nullptr;
+  sqlite3_file* file = nullptr;
+  if (sqlite3_file_control(connection_.get(), "main", SQLITE_FCNTL_FILE_POINTER, &file) !=
+      SQLITE_OK)
+    return nullptr;
+  if (file == nullptr || file->pMethods == nullptr || file->pMethods->iVersion < 2) return nullptr;
+  volatile void* page = nullptr;
+  (void)file->pMethods->xShmMap(file, 0, kPageBytes, 0, &page);
+  return static_cast<const volatile uint32_t*>(page);
+}
+
 SqlResult<Statement> Database::prepare(std::string_view sql) {
   sqlite3_stmt* statement = nullptr;
   const int code = sqlite3_prepare_v3(connection_.get(), sql.data(), static_cast<int>(sql.size()),

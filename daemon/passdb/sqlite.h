@@ -72,6 +72,10 @@ class Database {
   // Ends what runs as soon as `is_late` says so, asked every `instructions` of SQLite's machine;
   // null: no more. Borrowed until then.
   void interrupt_when(const std::function<bool()>* is_late, int instructions);
+  // The first page of the index that all connections of a database in WAL mode share in memory;
+  // null where there is none, or it is not there yet. Stays where it is while the connection is
+  // open.
+  [[nodiscard]] const volatile uint32_t* shared_index();
   [[nodiscard]] int64_t last_rowid() const { return sqlite3_last_insert_rowid(connection_.get()); }
   [[nodiscard]] int changes() const { return sqlite3_changes(connection_.get()); }
 

@@ -344,13 +344,21 @@ CheckResult Verifier::Impl::judge(const CheckRequest& request, const Passdb* pas
   return result;
 }
 
-// Asks passdbs that do not block, and so have answered when find() returns.
-std::pair<const Passdb*, Lookup> Verifier::Impl::find_now(const CheckRequest& request) const {
+// Asks passdbs that do not block, and so have answered when find() returns, and those that
+// remember. nullopt: one would have to be waited for.
+std::optional<std::pair<const Passdb*, Lookup>> Verifier::Impl::find_now(
+    const CheckRequest& request) const {
   bool any_down = chain_.empty();
   std::pair<const Passdb*, Lookup> result;
   Lookup& found = result.second;
   for (size_t i = 0; i < chain_.size(); ++i) {
-    chain_[i]->find(request.username, [&found](Lookup&& answer) { found = std::move(answer); });
+    if (chain_[i]->blocks()) {
+      auto recalled = chain_[i]->recall(request.username, request.now);
+      if (!recalled) return std::nullopt;
+      found = *std::move(recalled);
+    } else {
+      chain_[i]->find(request.username, [&found](Lookup&& answer) { found = std::move(answer); });
+    }
     note(i, found, request.now);
     if (std::holds_alternative<Account>(found)) {
       result.first = chain_[i].get();
@@ -385,16 +393,24 @@ bool Verifier::Impl::is_slow(const CheckRequest& request, const Lookup& found,
 }
 
 std::optional<CheckResult> Verifier::Impl::check_inline(const CheckRequest& request) const {
-  if (std::any_of(chain_.begin(), chain_.end(), [](const auto& p) { return p->blocks(); })) {
-    return std::nullopt;
-  }
-  const auto [passdb, found] = find_now(request);
+  const auto asked = find_now(request);
+  if (!asked) return std::nullopt;
+  const auto& [passdb, found] = *asked;
+  const bool remembers = passdb != nullptr && passdb->blocks();
   // Codes are on a disk: what is known in memory tells who has none.
   if (const auto* account = std::get_if<Account>(&found); account != nullptr) {
+    if (remembers && codes_.book && !codes_.book->knows_all()) return std::nullopt;
     if (codes_.book && codes_.book->may_know(account->name)) return std::nullopt;
     if (account->authenticator) return std::nullopt;
   }
   const Parsed parsed = parse_all(request, found);
+  // What a wrong password usually costs is asked of the passdbs, which may block.
+  const bool any_blocks =
+      std::any_of(chain_.begin(), chain_.end(), [](const auto& p) { return p->blocks(); });
+  if (any_blocks && std::none_of(parsed.begin(), parsed.end(),
+                                 [](const OneParsed& one) { return one.stored.has_value(); })) {
+    return std::nullopt;
+  }
   if (is_slow(request, found, parsed)) return std::nullopt;
   return judge(request, passdb, found, parsed, {});
 }

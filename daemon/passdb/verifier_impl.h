@@ -98,7 +98,8 @@ class Verifier::Impl {
   struct Proving;
 
   [[nodiscard]] Parsed parse_all(const CheckRequest& request, const Lookup& found) const;
-  [[nodiscard]] std::pair<const Passdb*, Lookup> find_now(const CheckRequest& request) const;
+  [[nodiscard]] std::optional<std::pair<const Passdb*, Lookup>> find_now(
+      const CheckRequest& request) const;
   [[nodiscard]] bool is_slow(const CheckRequest& request, const Lookup& found,
                              const Parsed& parsed) const;
   [[nodiscard]] CheckResult judge(const CheckRequest& request, const Passdb* passdb,

@@ -534,10 +534,13 @@ TEST_F(CodesTest, ABrokenDatabaseClosesTheAccountsThatHadSomething) {
 TEST_F(CodesTest, KnowFromMemoryWhoHasNone) {
   EXPECT_TRUE(book_->is_empty());
   add(labelled("Phone"));
+  EXPECT_FALSE(book_->knows_all());
   ASSERT_TRUE(book_->refresh());
+  EXPECT_TRUE(book_->knows_all());
   EXPECT_TRUE(book_->may_know("alice"));
   EXPECT_FALSE(book_->may_know("bob"));
   add(labelled("Phone", "bob"));
+  EXPECT_FALSE(book_->knows_all());
   ASSERT_TRUE(book_->refresh());
   EXPECT_TRUE(book_->may_know("bob"));
 }

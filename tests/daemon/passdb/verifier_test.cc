@@ -483,8 +483,30 @@ TEST_F(VerifierTest, MayRunInlineOnlyWhatIsFast) {
   EXPECT_FALSE(verifier().check_inline(password("damaged", "x")));
   EXPECT_TRUE(verifier().check_inline(password("fast", "x")));
   second_->slow = true;
+  EXPECT_TRUE(verifier().check_inline(password("fast", "x"))) << "the second is not asked";
+  EXPECT_FALSE(verifier().check_inline(cram_md5("unknown", "x")));
+}
+
+TEST_F(VerifierTest, RunsInlineWhatAPassdbThatMayBlockHasInMemory) {
+  first_->slow = true;
+  first_->set("fast", {"{PLAIN}pw"});
+  first_->set("slow", {password::default_dummy(random_)});
+  first_->set("damaged", {"{NO-SUCH-SCHEME}x"});
+  second_->set("behind", {"{PLAIN}pw"});
   EXPECT_FALSE(verifier().check_inline(password("fast", "x")));
-  EXPECT_FALSE(verifier().check_inline(cram_md5("fast", "x")));
+  EXPECT_FALSE(verifier().check_inline(password("behind", "x")));
+  first_->remembers = true;
+  const auto right = verifier().check_inline(password("fast", "pw"));
+  ASSERT_TRUE(right);
+  EXPECT_EQ(right->outcome, Outcome::kOk);
+  const auto wrong = verifier().check_inline(cram_md5("fast", "x"));
+  ASSERT_TRUE(wrong);
+  EXPECT_EQ(wrong->outcome, Outcome::kBadCredential);
+  EXPECT_TRUE(verifier().check_inline(password("behind", "pw"))) << "the first does not know it";
+  EXPECT_FALSE(verifier().check_inline(password("slow", "pw")));
+  // What these cost is asked of the passdbs, which may block.
+  EXPECT_FALSE(verifier().check_inline(password("unknown", "x")));
+  EXPECT_FALSE(verifier().check_inline(password("damaged", "x")));
 }
 
 TEST_F(VerifierTest, LooksUpForUserWithoutShowingACredential) {
