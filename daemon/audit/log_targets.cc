@@ -147,6 +147,7 @@ class JournalLog final : public Log {
       entries.push_back(std::move(key) + '=' + field.value.substr(0, kMaxAuditString));
     }
     std::vector<iovec> vector;
+    vector.reserve(entries.size());
     for (std::string& entry : entries) vector.push_back({entry.data(), entry.size()});
     sd_journal_sendv(vector.data(), static_cast<int>(vector.size()));
   }

@@ -97,7 +97,7 @@ bool set_account(NewCode& code, AccountLookup& lookup, const std::string& typed,
 }
 
 // "USER<TAB>LABEL[<TAB>expires=180d][<TAB>service=smtp][<TAB>from=192.0.2.0/24]".
-Result<NewCode> read_line(std::string line, AccountLookup& lookup, Console& console) {
+Result<NewCode> read_line(const std::string& line, AccountLookup& lookup, Console& console) {
   std::vector<std::string> fields;
   for (size_t begin = 0; begin <= line.size();) {
     const size_t end = std::min(line.find('\t', begin), line.size());

@@ -42,7 +42,7 @@ tl::expected<ControlClient, ControlError> ControlClient::connect(const std::stri
                                             "and with this configuration?");
 }
 
-tl::expected<Json, ControlError> ControlClient::ask(const std::string& command, Json more) {
+tl::expected<Json, ControlError> ControlClient::ask(const std::string& command, const Json& more) {
   Json request{{"command", command}};
   request.update(more);
   const Deadline deadline = std::chrono::steady_clock::now() + kPatience;

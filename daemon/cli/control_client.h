@@ -30,7 +30,8 @@ class ControlClient {
   static tl::expected<ControlClient, ControlError> connect(const std::string& socket);
 
   // The reply to {"command": command, ...more}, an object with "ok": true.
-  tl::expected<Json, ControlError> ask(const std::string& command, Json more = Json::object());
+  tl::expected<Json, ControlError> ask(const std::string& command,
+                                       const Json& more = Json::object());
 
  private:
   ControlClient(Descriptor descriptor, std::string socket)

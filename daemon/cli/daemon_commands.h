@@ -25,7 +25,7 @@ std::optional<ControlClient> connect_to_daemon(const Invocation& invocation, Con
 
 // One request on a connection of its own; as above.
 std::optional<Json> ask_daemon(const Invocation& invocation, Console& console, ExitCode& exit,
-                               const std::string& command, Json more = Json::object());
+                               const std::string& command, const Json& more = Json::object());
 
 // A reply as --json prints it: without "ok".
 Json without_ok(Json reply);

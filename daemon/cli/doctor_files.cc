@@ -127,6 +127,16 @@ void check_state(const Patient& patient, Findings& findings) {
   check_key(patient, findings);
 }
 
+// `file`: the key that names it, and its path.
+Finding redis_file(const Patient& patient, const std::string& file, const std::string& path) {
+  const int error = try_open(patient, path, O_RDONLY);
+  if (error == 0) return {"redis", Health::kOk, file + " can be read by " + whom(patient), ""};
+  return {"redis", unless_unprivileged(patient, error),
+          file + " cannot be read by " + whom(patient) + ": " + std::strerror(error),
+          "chgrp saslatch " + path + " && chmod 0640 " + path +
+              ", and let the group pass the directories above it"};
+}
+
 void check_redis(const Patient& patient, Findings& findings) {
   const config::StateConfig& state = patient.settings.config.state;
   if (state.backend != config::StateBackend::kRedis) return;
@@ -138,17 +148,7 @@ void check_redis(const Patient& patient, Findings& findings) {
       {"tls-key-file", state.tls_key_file}};
   for (const auto& [key, path] : kFiles) {
     if (path.empty()) continue;
-    const std::string file = std::string(key) + " " + path;
-    const int error = try_open(patient, path, O_RDONLY);
-    if (error != 0) {
-      findings.push_back(
-          {"redis", unless_unprivileged(patient, error),
-           file + " cannot be read by " + whom(patient) + ": " + std::strerror(error),
-           "chgrp saslatch " + path + " && chmod 0640 " + path +
-               ", and let the group pass the directories above it"});
-      continue;
-    }
-    findings.push_back({"redis", Health::kOk, file + " can be read by " + whom(patient), ""});
+    findings.push_back(redis_file(patient, std::string(key) + " " + path, path));
   }
 }
 

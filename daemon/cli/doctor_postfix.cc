@@ -40,6 +40,7 @@ std::string socket_of_path(std::string path, const std::string& queue_directory)
 
 std::vector<std::string> addresses_of(const std::vector<GivenSocket>& sockets) {
   std::vector<std::string> addresses;
+  addresses.reserve(sockets.size());
   for (const GivenSocket& socket : sockets) addresses.push_back(socket.address);
   return addresses;
 }

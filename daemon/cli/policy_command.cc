@@ -35,7 +35,7 @@ std::string section_of(const policy::Rule& rule) {
   size_t width = 0;
   for (const auto& [key, value] : keys) width = std::max(width, key.size());
   for (const auto& [key, value] : keys)
-    text += key + std::string(width - key.size(), ' ') + " = " + value + "\n";
+    text.append(key).append(width - key.size(), ' ').append(" = ").append(value).append("\n");
   return text;
 }
 

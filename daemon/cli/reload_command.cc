@@ -21,10 +21,10 @@ std::optional<ControlClient> connect_to_daemon(const Invocation& invocation, Con
 }
 
 std::optional<Json> ask_daemon(const Invocation& invocation, Console& console, ExitCode& exit,
-                               const std::string& command, Json more) {
+                               const std::string& command, const Json& more) {
   auto client = connect_to_daemon(invocation, console, exit);
   if (!client) return std::nullopt;
-  auto reply = client->ask(command, std::move(more));
+  auto reply = client->ask(command, more);
   if (reply) return std::move(*reply);
   exit = console.fail(reply.error().exit, reply.error().message);
   return std::nullopt;

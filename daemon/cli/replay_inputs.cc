@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "daemon/cli/settings.h"
@@ -110,8 +111,7 @@ void Progress::show(std::string_view doing, uint64_t done, uint64_t all, bool by
             std::to_string(static_cast<int>(share * 100)) + " %";
     const std::chrono::duration<double> spent = present - began_;
     if (share > 0.02) {
-      const auto left =
-          std::chrono::seconds(static_cast<int64_t>(spent.count() * (1 - share) / share + 0.5));
+      const auto left = std::chrono::seconds(std::llround(spent.count() * (1 - share) / share));
       text += ", about " + replay::shown(left) + " left";
     }
   } else if (bytes) {

@@ -92,7 +92,7 @@ size_t columns_of(std::string_view text) {
   }));
 }
 
-Table::Table(std::vector<std::string> heading, std::vector<size_t> right_aligned)
+Table::Table(std::vector<std::string> heading, const std::vector<size_t>& right_aligned)
     : right_(heading.size(), false) {
   for (std::string& text : heading) heading_.push_back({std::move(text), Tone::kPlain});
   for (const size_t column : right_aligned) right_.at(column) = true;

@@ -21,7 +21,7 @@ struct Cell {
 class Table {
  public:
   // `right_aligned` holds the indexes of the columns with figures.
-  explicit Table(std::vector<std::string> heading, std::vector<size_t> right_aligned = {});
+  explicit Table(std::vector<std::string> heading, const std::vector<size_t>& right_aligned = {});
 
   // Missing cells are empty; there are never more than the heading has.
   void add(std::vector<Cell> row);

@@ -117,8 +117,8 @@ class Verifier::Impl {
   [[nodiscard]] Tried try_credentials(const CheckRequest& request, const Passdb& passdb,
                                       const Account& account, const Parsed& parsed) const;
   // Of an account with an authenticator.
-  void prove(std::shared_ptr<Proving> proving) const;
-  void on_proof(const std::shared_ptr<Proving>& proving, ProofResult result) const;
+  void prove(const std::shared_ptr<Proving>& proving) const;
+  void on_proof(const std::shared_ptr<Proving>& proving, const ProofResult& result) const;
   // The answer, where the authenticator decided, or none had to be asked.
   void conclude(Proving& proving, const Tried* proven) const;
   [[nodiscard]] std::optional<password::VerdictCache::Digest> verdict_of(

@@ -70,7 +70,7 @@ std::optional<password::VerdictCache::Digest> Verifier::Impl::verdict_of(
   return verdicts_.digest_of(key, given->password.reveal());
 }
 
-void Verifier::Impl::prove(std::shared_ptr<Proving> proving) const {
+void Verifier::Impl::prove(const std::shared_ptr<Proving>& proving) const {
   const CheckRequest& request = proving->request;
   CheckResult refused;
   if (!is_admitted(request, proving->account, refused)) return proving->done(std::move(refused));
@@ -96,12 +96,12 @@ void Verifier::Impl::prove(std::shared_ptr<Proving> proving) const {
     return conclude(*proving, nullptr);
   }
   const auto authenticator = proving->account.authenticator;
-  authenticator->authenticate(std::move(ask), [this, proving](ProofResult result) {
-    on_proof(proving, std::move(result));
-  });
+  authenticator->authenticate(
+      std::move(ask), [this, proving](const ProofResult& result) { on_proof(proving, result); });
 }
 
-void Verifier::Impl::on_proof(const std::shared_ptr<Proving>& proving, ProofResult result) const {
+void Verifier::Impl::on_proof(const std::shared_ptr<Proving>& proving,
+                              const ProofResult& result) const {
   const CheckRequest& request = proving->request;
   Account& account = proving->account;
   const bool is_down = result.verdict == ProofVerdict::kUnavailable;
@@ -164,7 +164,8 @@ void Verifier::Impl::ask_for_certain(Progress at, std::string username, Time now
         if (!is_presumed(found)) return done(passdb, std::move(found), here);
         const auto account = std::make_shared<Account>(std::get<Account>(std::move(found)));
         const auto authenticator = account->authenticator;
-        const auto judged = [this, name, now, done, passdb, here, account](ProofResult result) {
+        const auto judged = [this, name, now, done, passdb, here,
+                             account](const ProofResult& result) {
           switch (result.verdict) {
             case ProofVerdict::kDisabled:
               account->disabled = true;

@@ -83,7 +83,7 @@ using LineResult = std::variant<Fact, Unusable>;
 
 // Longer than any line of these programs: Postfix cuts at 2000, Dovecot at some 10,000 bytes, an
 // audit event has at most eight strings of 1024 (escaped: six times that).
-constexpr size_t kMaxLine = 64 * 1024;
+constexpr size_t kMaxLine = size_t{64} * 1024;
 
 enum class Format { kAuto, kAudit, kPostfix, kDovecot };
 std::string_view to_string(Format format);

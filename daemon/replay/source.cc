@@ -17,11 +17,11 @@ namespace {
 namespace io = boost::iostreams;
 
 // Room for a longest line and a good read behind it.
-constexpr size_t kChunk = 256 * 1024;
+constexpr size_t kChunk = size_t{256} * 1024;
 constexpr size_t kBuffer = kMaxLine + kChunk;
 
 // What a damaged file loses besides what is damaged: the decompressors give a piece or throw.
-constexpr size_t kPiece = 16 * 1024;
+constexpr size_t kPiece = size_t{16} * 1024;
 
 // Lines that are looked at for the first time stamp of a file.
 constexpr int kFirstLines = 1000;

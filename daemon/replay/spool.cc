@@ -33,7 +33,7 @@ int unnamed_file() {
   return descriptor;
 }
 
-constexpr size_t kBuffer = 256 * 1024;  // of a reader; holds several of the longest records
+constexpr size_t kBuffer = size_t{256} * 1024;  // of a reader; holds several of the longest records
 
 }  // namespace
 

@@ -62,6 +62,7 @@ Result<std::unique_ptr<PamWorker>> PamWorker::start(const std::vector<std::strin
     return failure("a worker cannot be reached: " + system_text(errno));
   }
   std::vector<char*> words;
+  words.reserve(command.size() + 1);
   for (const std::string& word : command) words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);
   char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";

@@ -117,7 +117,7 @@ void Cluster::call_on(size_t node, const Command& command, Client::Callback then
   nodes_[node]->call(command, watched(std::move(then)));
 }
 
-void Cluster::when_done(std::function<void()> then) {
+void Cluster::when_done(const std::function<void()>& then) {
   const auto left = std::make_shared<size_t>(nodes_.size());
   for (const auto& node : nodes_) {
     node->call({"PING"}, [left, then](const Reply& reply) {

@@ -37,7 +37,7 @@ class Cluster {
   // The same on one node, for commands without a key.
   void call_on(size_t node, const Command& command, Client::Callback then);
   // Calls `then` when every node has done what was sent to it before.
-  void when_done(std::function<void()> then);
+  void when_done(const std::function<void()>& then);
 
   [[nodiscard]] bool is_cluster() const { return is_cluster_; }
   [[nodiscard]] size_t nodes() const { return nodes_.size(); }
