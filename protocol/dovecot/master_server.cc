@@ -59,8 +59,8 @@ std::optional<MasterServer::Event> MasterServer::take_user(Fields& fields) {
   const auto id = parse_id(fields.next());
   if (auto error = check_id(id)) return error;
   const auto name = fields.next();
-  if (!name || name->empty()) return broken("USER without a name");
-  UserRequest request{*id, unescaped(*name), {}};
+  UserRequest request{*id, unescaped(name.value_or("")), {}};
+  if (request.name.empty()) return broken("USER without a name");
   bool has_service = false;
   while (const auto field = fields.next()) {
     const auto [key, value] = split_parameter(*field);
