@@ -222,6 +222,8 @@ class Parser {
       if (is_there && !key.is_for(driver)) {
         std::string others;
         for (const std::string& other : key.drivers) others += (others.empty() ? "" : ", ") + other;
+        // Only where there is an error.
+        // NOLINTNEXTLINE(performance-inefficient-string-concatenation)
         error(place, "is for driver = " + others + "; accepted with driver = " + driver +
                          ": leave it out");
       } else if (!is_there && key.required && !key.drivers.empty() && key.is_for(driver)) {

@@ -25,6 +25,7 @@ Result<Secret> read_private(const std::string& path, size_t most) {
   std::string text(most + 1, '\0');
   ssize_t got = -1;
   std::string trouble;
+  // Of either call errno says why it failed. NOLINTNEXTLINE(bugprone-branch-clone)
   if (fstat(fd, &status) != 0) {
     trouble = why(errno);
   } else if (!S_ISREG(status.st_mode)) {
