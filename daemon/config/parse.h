@@ -30,8 +30,7 @@ std::string to_string(const Problem& problem, std::string_view filename);
 struct Place {
   std::string section;
   std::string key;  // empty: the section itself
-  // clang-tidy takes the 0 that a comparison is compared with for a pointer.
-  friend auto operator<=>(const Place&, const Place&) = default;  // NOLINT(modernize-use-nullptr)
+  friend auto operator<=>(const Place&, const Place&) = default;
 };
 
 struct Parsed {

@@ -1,6 +1,7 @@
 #include "daemon/replay/curve.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace saslatch::replay {
 std::vector<uint32_t> limits_around(uint32_t limit, bool few) {
@@ -9,8 +10,8 @@ std::vector<uint32_t> limits_around(uint32_t limit, bool few) {
   for (const double factor : {1.0, 0.25, 0.5, 0.75, 2.0, 1.5, 3.0, 5.0, 8.0}) {
     if (few && number++ % 2 == 1) continue;
     const double scaled = static_cast<double>(limit) * factor;
-    limits.push_back(
-        std::clamp<uint32_t>(static_cast<uint32_t>(scaled + 0.5), 1, policy::kMaxLimitEvents));
+    limits.push_back(std::clamp<uint32_t>(static_cast<uint32_t>(std::llround(scaled)), 1,
+                                          policy::kMaxLimitEvents));
   }
   std::sort(limits.begin(), limits.end());
   limits.erase(std::unique(limits.begin(), limits.end()), limits.end());

@@ -51,7 +51,7 @@ std::string open_svg(double width, double height, std::string_view title) {
 std::string short_number(double value) {
   if (value >= 1e6) return number(value / 1e6) + "M";
   if (value >= 1e4) return number(value / 1e3) + "k";
-  return grouped(static_cast<uint64_t>(value + 0.5));
+  return grouped(static_cast<uint64_t>(std::llround(value)));
 }
 
 // A step of 1, 2 or 5 times a power of ten that makes at most five of `most`.
@@ -78,6 +78,9 @@ struct Axis {
     const double begin = std::max(middle - span * 0.58, 0.0);
     return {begin, std::max(middle + span * 0.58, begin + span)};
   }
+  [[nodiscard]] int ticks() const { return static_cast<int>(std::lround((end - begin) / step)); }
+  [[nodiscard]] double at(int tick) const { return begin + tick * step; }
+
   double step;
   double begin = 0;
   double end = 0;
@@ -85,9 +88,10 @@ struct Axis {
 
 std::string y_axis(const Axis& axis, double left, double right, double top, double bottom) {
   std::string svg;
-  for (double value = axis.begin; value <= axis.end + axis.step / 2; value += axis.step) {
+  for (int tick = 0; tick <= axis.ticks(); ++tick) {
+    const double value = axis.at(tick);
     const double y = bottom - (bottom - top) * (value - axis.begin) / (axis.end - axis.begin);
-    svg += line(left, y, right, y, value == axis.begin ? "axis" : "grid");
+    svg += line(left, y, right, y, tick == 0 ? "axis" : "grid");
     svg += text(left - 8, y + 5, "end", short_number(value));
   }
   return svg;
@@ -238,7 +242,8 @@ std::string trade_off(const Curve& curve, std::string_view title) {
   const auto y_of = [&](double value) {
     return kBottom - (kBottom - kTop) * (value - up.begin) / (up.end - up.begin);
   };
-  for (double value = across.begin; value <= across.end + across.step / 2; value += across.step) {
+  for (int tick = 0; tick <= across.ticks(); ++tick) {
+    const double value = across.at(tick);
     svg += line(x_of(value), kBottom, x_of(value), kBottom + 5, "axis");
     svg += text(x_of(value), kBottom + 22, "middle", short_number(value));
   }

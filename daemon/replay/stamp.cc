@@ -191,7 +191,7 @@ std::optional<Stamp> parse_stamp(std::string_view line) {
   size_t skipped = 0;
   if (!line.empty() && line[0] == '<') {  // <PRI> of a raw syslog line
     const size_t end = line.find('>');
-    if (end == std::string_view::npos || end > 4) return std::nullopt;
+    if (end > 4) return std::nullopt;  // or there is none
     skipped = end + 1;
     line.remove_prefix(skipped);
   }

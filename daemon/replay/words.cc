@@ -1,6 +1,7 @@
 #include "daemon/replay/words.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 
 namespace saslatch::replay {
@@ -32,7 +33,7 @@ std::string guesses(const Summary& summary) {
 
 policy::Duration at_share(const std::vector<policy::Duration>& sorted, double share) {
   const auto last = static_cast<double>(sorted.size() - 1);
-  return sorted[static_cast<size_t>(last * share + 0.5)];
+  return sorted[static_cast<size_t>(std::llround(last * share))];
 }
 
 std::string first_refusal(const Summary& summary) {
