@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <future>
+#include <iterator>
 #include <thread>
 #include <utility>
 
@@ -264,10 +265,10 @@ std::optional<Saslatchd::StartError> Saslatchd::open_sockets(const std::optional
   auto wanted = endpoints(config_);
   if (!wanted) return StartError{kConfiguration, wanted.error().message};
   server_.inherit(net::inherited_sockets());
+  // The control socket first: whoever sees a listener accept may ask about it.
+  std::vector<Error> of_control = control_server_.open(std::move(wanted->control));
   std::vector<Error> errors = server_.open(std::move(wanted->logins));
-  for (Error& error : control_server_.open(std::move(wanted->control))) {
-    errors.push_back(std::move(error));
-  }
+  std::move(of_control.begin(), of_control.end(), std::back_inserter(errors));
   if (errors.empty()) return std::nullopt;
   std::string all;
   for (const Error& error : errors) all += (all.empty() ? "" : "\n") + error.message;
